@@ -1,0 +1,11 @@
+"""The front door: the namespace that ``invoke --list`` shows, and nothing else."""
+
+from invoke import Collection
+
+from . import deploy, doctor, local, stack, workspace
+
+namespace = Collection()
+for task in (deploy.deploy, stack.bootstrap, stack.init, stack.plan, stack.apply, stack.output, doctor.doctor):
+    namespace.add_task(task)
+for name, module in {"local": local, "workspace": workspace}.items():
+    namespace.add_collection(Collection.from_module(module, name=name))

@@ -1,0 +1,48 @@
+"""The names a project may use, and AWS's limits on what is made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from .console import BadInput
+
+WORKSPACE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+WORKSPACE_LENGTH = 16
+ACCOUNT = re.compile(r"\d{12}")
+REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
+RESERVED_WORKSPACES = ("default",)
+
+LOCAL = "local"
+LOCAL_ACCOUNT = "000000000000"
+
+
+def check_workspace(name: str) -> str:
+    """The name itself. Raises BadInput: Terraform and AWS names are made of it, and so is a file name."""
+    if not WORKSPACE.fullmatch(name) or len(name) > WORKSPACE_LENGTH or name in RESERVED_WORKSPACES:
+        raise BadInput(
+            f"{name!r} is not a workspace name: use up to {WORKSPACE_LENGTH} lower-case letters, digits and single "
+            "hyphens, beginning with a letter, for example prod (default is Terraform's own)."
+        )
+    return name
+
+
+def check_account(account: str) -> str:
+    """The account id itself. Raises BadInput unless it has 12 digits."""
+    if not ACCOUNT.fullmatch(account):
+        raise BadInput(f"{account!r} is not an AWS account id: 12 digits, for example 123456789012.")
+    return account
+
+
+def check_region(region: str) -> str:
+    """The region itself. Raises BadInput unless it has a region's shape."""
+    if not REGION.fullmatch(region):
+        raise BadInput(f"{region!r} is not an AWS region, for example ap-southeast-2.")
+    return region
+
+
+def within(limit: int, name: str) -> str:
+    """The name, shortened as the Terraform modules shorten it when AWS's limit is passed."""
+    if len(name) <= limit:
+        return name
+    return f"{name[:24]}-{hashlib.sha1(name.encode()).hexdigest()[:7]}"

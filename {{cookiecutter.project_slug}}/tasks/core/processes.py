@@ -1,0 +1,57 @@
+"""Other processes: is it still the one that was started, and how to write a file that another process reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def start_time(pid: int) -> str | None:
+    """When a process began, as an opaque text; None when there is no such process (a zombie counts as none).
+
+    A pid alone says nothing after a reboot or a wrap-around: pid and start time together are one process.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.parent.parent.joinpath("self").exists():
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()  # the name before it may hold spaces
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] == "Z" else f"{_boot()}-{fields[19]}"
+    found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+    return None if not found or found.startswith("Z") else found.partition(" ")[2].strip()
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    except OSError:
+        return ""
+
+
+def alive(pid: int | None, started: str | None) -> bool:
+    """Whether the process that had this pid and start time still runs."""
+    return bool(pid and started) and start_time(pid) == started
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write whole or not at all, readable by its owner only: another process may read it at any moment."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    with os.fdopen(handle, "w") as stream:
+        json.dump(content, stream, indent=2)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(name, file)
+
+
+def read_json(file: Path) -> Any:
+    """The content, or None when the file is not there or not whole."""
+    try:
+        return json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return None

@@ -1,0 +1,149 @@
+"""A plan on disk and its sidecar: what it was made from, so that apply can refuse it when that no longer holds.
+
+Terraform itself notices only that the state has moved on; not another account, another image, an edited file, or age.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from . import plan as plans
+from .console import Refused
+from .initialise import backend
+from .plan import Plan
+from .processes import read_json, write_json
+from .settings import Settings
+
+CONFIGURATION = ("*.tf", "modules/**/*.tf", "modules/**/*.tftpl", "task-definitions/*", "invoke.yaml", ".terraform.lock.hcl")
+
+
+@dataclass(frozen=True)
+class SavedPlan:
+    """file  Terraform's plan (0600: it holds the state);  facts  the sidecar's content;  plan  what it does."""
+
+    file: Path
+    facts: dict
+    plan: Plan
+
+    @property
+    def age(self) -> timedelta:
+        return datetime.now(timezone.utc) - datetime.fromisoformat(self.facts["created_at"])
+
+
+def file(settings: Settings) -> Path:
+    """.local/plans/WORKSPACE.tfplan; the folder is the owner's only."""
+    folder = settings.local_dir / "plans"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / f"{settings.workspace}.tfplan"
+
+
+def discard(settings: Settings) -> None:
+    """A plan is used once, or not at all."""
+    file(settings).unlink(missing_ok=True)
+    _sidecar(settings).unlink(missing_ok=True)
+
+
+def save(settings: Settings, plan: Plan, password_version: int, terraform_version: str) -> SavedPlan:
+    """Write the sidecar beside the plan that Terraform has just saved."""
+    saved = file(settings)
+    saved.chmod(0o600)
+    facts = {
+        **_present_facts(settings),
+        "password_version": password_version,
+        "plan_sha256": _sha256(saved),
+        "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "terraform_version": terraform_version,
+        "git": _git(settings.root),
+        **plan.as_dict(),
+    }
+    write_json(_sidecar(settings), facts)
+    return SavedPlan(saved, facts, plan)
+
+
+def load(settings: Settings) -> SavedPlan:
+    """The saved plan. Raises Refused (3) when there is none, or when what it was made from no longer holds."""
+    again, found = settings.command("plan"), peek(settings)
+    if found is None:
+        raise Refused(f"There is no saved plan for workspace {settings.workspace}.", run=again)
+    reasons = _stale(settings, found)
+    if reasons:
+        raise Refused(f"The saved plan no longer holds: {'; '.join(reasons)}.", run=again)
+    return found
+
+
+def peek(settings: Settings) -> SavedPlan | None:
+    """The saved plan as it is, whether or not it still holds."""
+    facts = read_json(_sidecar(settings))
+    if facts is None or not file(settings).exists():
+        return None
+    return SavedPlan(file(settings), facts, plans.from_dict(facts))
+
+
+def _stale(settings: Settings, saved: SavedPlan) -> list[str]:
+    """Every reason why the plan must not be applied, as a phrase."""
+    present, facts, reasons = _present_facts(settings), saved.facts, []
+    for name in ("workspace", "account", "region", "backend", "images"):
+        if present[name] != facts.get(name):
+            reasons.append(f"{name} was {facts.get(name) or 'empty'} and is {present[name] or 'empty'}")
+    then, now = facts.get("files", {}), present["files"]
+    changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
+    if changed:
+        reasons.append(f"changed since: {', '.join(changed)}")
+    if _sha256(saved.file) != facts.get("plan_sha256"):
+        reasons.append("the plan file is not the one that was written")
+    limit = timedelta(minutes=settings.project.plan_max_age_minutes)
+    if saved.age > limit:
+        reasons.append(f"it is {_minutes(saved.age)} old, and {_minutes(limit)} is the limit (plan_max_age_minutes)")
+    return reasons
+
+
+def _present_facts(settings: Settings) -> dict:
+    return {
+        "workspace": settings.workspace,
+        "account": settings.account,
+        "region": settings.region,
+        "backend": backend(settings),
+        "files": _files(settings),
+        "images": images(settings),
+    }
+
+
+def images(settings: Settings) -> dict[str, str]:
+    """service -> the image that this plan runs: the tfvars' own, else the digest of the images file."""
+    services = settings.variables.get("services") or {}
+    return {name: (service.get("image") or settings.images.get(name) or "") for name, service in services.items()}
+
+
+def _files(settings: Settings) -> dict[str, str]:
+    """The hash of everything that Terraform reads for this workspace, by path."""
+    found = {path for pattern in CONFIGURATION for path in settings.root.glob(pattern) if path.is_file()}
+    return {str(path.relative_to(settings.root)): _sha256(path) for path in sorted({*found, *settings.var_files})}
+
+
+def _sidecar(settings: Settings) -> Path:
+    return file(settings).with_suffix(".json")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _git(root: Path) -> str | None:
+    """The commit, with a + when files differ from it; shown to people, never a reason to refuse."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True)
+        changes = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    if commit.returncode:
+        return None
+    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def _minutes(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -1,0 +1,102 @@
+"""The S3 bucket that holds Terraform's state: made safe once, checked ever after."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+from .console import Refused
+from .session import Session, error_code
+
+NONCURRENT_DAYS = 90
+NONCURRENT_VERSIONS = 50  # the state's history stays; the versions that lock files leave behind do not
+
+
+def ensure(session: Session) -> bool:
+    """Make the bucket if there is none, and put its protection in force either way; answers whether it was made.
+
+    Raises Refused (3) when the name belongs to another account: bucket names are global.
+    """
+    s3, bucket = session.client("s3"), session.settings.state_bucket
+    made = not exists(session)
+    if made:
+        _create(s3, bucket, session.settings.region)
+    # One after the other: S3 answers OperationAborted to settings that arrive together.
+    owner = {"Bucket": bucket, "ExpectedBucketOwner": session.settings.account}
+    s3.put_public_access_block(**owner, PublicAccessBlockConfiguration=dict.fromkeys(
+        ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True))
+    s3.put_bucket_ownership_controls(**owner, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+    s3.put_bucket_policy(**owner, Policy=_tls_only(bucket, session))
+    s3.put_bucket_encryption(**owner, ServerSideEncryptionConfiguration={
+        "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]})
+    s3.put_bucket_versioning(**owner, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_lifecycle_configuration(**owner, LifecycleConfiguration={"Rules": [{
+        "ID": "old versions",
+        "Status": "Enabled",
+        "Filter": {},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": NONCURRENT_DAYS, "NewerNoncurrentVersions": NONCURRENT_VERSIONS},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    }]})
+    return made
+
+
+def exists(session: Session) -> bool:
+    """Whether the bucket is there and ours. Raises Refused (3) when it is somebody else's."""
+    bucket = session.settings.state_bucket
+    try:
+        session.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=session.settings.account)
+    except Exception as error:
+        if error_code(error) in ("404", "NoSuchBucket"):
+            return False
+        if error_code(error) in ("403", "AccessDenied", "301"):
+            raise _taken(bucket, session) from None
+        raise
+    return True
+
+
+def object_age(session: Session, key: str) -> timedelta | None:
+    """How long ago the object under the key was written; None when there is none."""
+    try:
+        found = session.client("s3").head_object(Bucket=session.settings.state_bucket, Key=key,
+                                                 ExpectedBucketOwner=session.settings.account)
+    except Exception as error:
+        if error_code(error) in ("404", "NoSuchKey", "NoSuchBucket"):
+            return None
+        raise
+    return datetime.now(timezone.utc) - found["LastModified"]
+
+
+def _create(s3, bucket: str, region: str) -> None:
+    elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    try:
+        s3.create_bucket(Bucket=bucket, **elsewhere)
+    except Exception as error:
+        if error_code(error) == "BucketAlreadyOwnedByYou":
+            return
+        if error_code(error) == "BucketAlreadyExists":
+            raise Refused(f"The bucket name {bucket} is taken by another account (names are global). "
+                          "Choose another one: state_bucket in invoke.yaml.") from None
+        raise
+
+
+def _taken(bucket: str, session: Session) -> Refused:
+    return Refused(
+        f"The bucket {bucket} is not account {session.settings.account}'s in {session.settings.region}, or these "
+        "credentials may not see it. Choose another name (state_bucket in invoke.yaml) or other credentials."
+    )
+
+
+def _tls_only(bucket: str, session: Session) -> str:
+    partition = session.partition
+    arn = f"arn:{partition}:s3:::{bucket}"
+    return json.dumps({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "OnlyOverTLS",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [arn, f"{arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }],
+    })

@@ -1,0 +1,49 @@
+"""Runs one command to its end, whatever becomes of the task that started it.
+
+    python -m core.supervisor FOLDER KIND COMMAND [ARGUMENT…]
+
+Started in a session of its own. The command's output goes to files, never to a pipe: a pipe's reader may die,
+and Terraform with it, before its state is written. FOLDER then holds ``events.jsonl`` and ``errors.txt`` (the
+command's streams), ``run.json`` (who runs) and, at the end, ``exit.json``. One signal asks the command to stop.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+from .processes import start_time, write_json
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def main(folder: Path, kind: str, command: list[str]) -> int:
+    os.umask(0o077)
+    with open(folder / "events.jsonl", "wb") as events, open(folder / "errors.txt", "wb") as errors:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=events, stderr=errors)
+    # handlers, not SIG_IGN: a child would inherit that and could not be stopped any more
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: child.send_signal(signal.SIGINT))
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    write_json(folder / "run.json", {
+        "kind": kind,
+        "command": command,
+        "pid": child.pid,
+        "start_time": start_time(child.pid),
+        "supervisor": os.getpid(),
+        "supervisor_start_time": start_time(os.getpid()),
+        "started_at": now(),
+    })
+    code = child.wait()
+    write_json(folder / "exit.json", {"code": code, "ended_at": now()})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

@@ -1,0 +1,177 @@
+"""Terraform, and only Terraform: the one place that runs it.
+
+python-terraform builds the command lines; what it does wrong with them on a current Terraform is cured in
+``_CommandLine``. Long commands (plan, apply) are run by ``runs``; the short ones here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import runs
+from .console import Failed
+from .session import Session
+
+OLDEST = (1, 11)  # write-only arguments and the S3 lock file
+INSTALL = "https://developer.hashicorp.com/terraform/install"
+
+# What of the caller's Terraform settings still counts. The rest (TF_LOG prints secrets, TF_CLI_ARGS and TF_VAR_*
+# change a plan behind the sidecar's back, TF_WORKSPACE and TF_DATA_DIR are ours) is left out.
+KEPT = re.compile(r"TF_(CLI_CONFIG_FILE|PLUGIN_CACHE_\w+|TOKEN_\w+|REATTACH_PROVIDERS|REGISTRY_\w+)")
+
+PLACEHOLDER = "planning-needs-no-password"
+
+
+class Terraform:
+    """Terraform on one workspace of the project."""
+
+    def __init__(self, session: Session):
+        self.settings = session.settings
+        self.environment = _environment(session)
+
+    @property
+    def data_dir(self) -> Path:
+        """TF_DATA_DIR: each workspace has its own, so that no command ever reaches another one's state."""
+        return self.settings.root / ".terraform" / self.settings.workspace
+
+    def command(self, name: str, *arguments: str, **options: Any) -> list[str]:
+        """The command line. Options as python-terraform takes them: True is a bare flag, a list repeats, None is left out."""
+        return _command_line(self.settings.root, name, *arguments, **options)
+
+    def run(self, name: str, *arguments: str, ok: tuple[int, ...] = (0,), **options: Any) -> str:
+        """Run a short command to its end; answers its output. Raises Failed with Terraform's own sentence."""
+        child = subprocess.Popen(self.command(name, *arguments, **options), cwd=self.settings.root, env=self.environment,
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 encoding="utf-8", errors="replace", start_new_session=True)
+        with _passing_interrupts_to(child):
+            output, errors = child.communicate()
+        if child.returncode not in ok:
+            raise failure(f"terraform {name}", errors or output)
+        return output
+
+    def plan(self, out: Path, variables: dict[str, Any], **options: Any) -> runs.Run:
+        """Start a plan that is saved to ``out``; no right to decrypt a secret is needed for it."""
+        command = self.command("plan", json=True, input=False, detailed_exitcode=True, out=str(out),
+                               var_file=[str(file.relative_to(self.settings.root)) for file in self.settings.var_files],
+                               var=[f"{name}={_literal(value)}" for name, value in variables.items()], **options)
+        return runs.start(self.settings, "plan", command, {**self.environment, "TF_VAR_db_password": PLACEHOLDER})
+
+    def apply(self, plan: Path, db_password: str) -> runs.Run:
+        """Start the apply of a saved plan. The password travels in the environment only."""
+        command = self.command("apply", str(plan), json=True, input=False)
+        return runs.start(self.settings, "apply", command, {**self.environment, "TF_VAR_db_password": db_password})
+
+    def output(self) -> dict[str, Any]:
+        """Every output's value."""
+        return {name: output["value"] for name, output in json.loads(self.run("output", json=True)).items()}
+
+    def addresses(self) -> list[str]:
+        """Every resource address in the state; none when there is no state yet."""
+        return self.run("state list", ok=(0, 1)).splitlines()
+
+    def untaint(self, address: str) -> None:
+        self.run("untaint", address)
+
+
+def version() -> str:
+    """Terraform's version. Raises Failed when it is missing or too old, with where to get it."""
+    if not shutil.which("terraform"):
+        raise Failed(f"Terraform is not installed: {OLDEST[0]}.{OLDEST[1]} or newer is needed.", run=INSTALL)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    answer = subprocess.run(["terraform", "version", "-json"], capture_output=True, text=True, env=environment)
+    found = json.loads(answer.stdout)["terraform_version"]
+    if tuple(map(int, found.split("-")[0].split(".")[:2])) < OLDEST:
+        raise Failed(f"Terraform {found} is too old: {OLDEST[0]}.{OLDEST[1]} or newer is needed.", run=INSTALL)
+    return found
+
+
+def failure(command: str, text: str) -> Failed:
+    """Terraform's error text as one sentence: the first error's title and the lines below it, without its frame."""
+    lines = [re.sub(r"^[│╷╵\s]+", "", line).strip() for line in text.splitlines()]
+    start = next((number for number, line in enumerate(lines) if line.startswith("Error:")), None)
+    said = [line for line in (lines[start:] if start is not None else lines) if line]
+    return Failed(f"{command} failed. {' '.join(said)[:900] or 'It said nothing.'}")
+
+
+def explain(run: runs.Run) -> Failed:
+    """Why a run failed, as one sentence from its event stream."""
+    found = runs.errors(run.events())
+    if not found:
+        return failure(f"terraform {run.kind}", runs.stderr(run))
+    if any("Error acquiring the state lock" in error["summary"] for error in found):
+        return Failed(f"Somebody else holds the state's lock. {_lock_holder(found[0]['detail'])}", run="terraform force-unlock ID, if that run is dead")
+    sentences = []
+    for error in found[:5]:
+        where = f"{error['address']}: " if error.get("address") else ""
+        sentences.append(f"{where}{error['summary']}. {' '.join(error.get('detail', '').split())}".strip())
+    more = f" (and {len(found) - 5} more)" if len(found) > 5 else ""
+    return Failed(f"terraform {run.kind} failed. " + " ".join(dict.fromkeys(sentences)) + more)
+
+
+def _lock_holder(detail: str) -> str:
+    """Who, since when and what, from Terraform's Lock Info."""
+    info = dict(re.findall(r"^\s*(ID|Who|Operation|Created):\s+(.+?)\s*$", detail, re.MULTILINE))
+    return "; ".join(f"{name}: {value}" for name, value in info.items())
+
+
+@contextmanager
+def _passing_interrupts_to(child: subprocess.Popen) -> Iterator[None]:
+    """Ctrl-C stops Terraform its own way, which is waited for; only then is it Python's KeyboardInterrupt."""
+    asked: list[int] = []
+
+    def ask(number, _frame):
+        if not asked:
+            child.send_signal(signal.SIGINT)
+        asked.append(number)
+
+    previous = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if asked:
+        raise KeyboardInterrupt
+
+
+def _environment(session: Session) -> dict[str, str]:
+    environment = {name: value for name, value in session.environment.items()
+                   if not name.startswith("TF_") or KEPT.fullmatch(name)}
+    if not os.path.exists(environment.get("TF_CLI_CONFIG_FILE", "")):
+        environment.pop("TF_CLI_CONFIG_FILE", None)  # Terraform would warn on every call
+    workspace = session.settings.workspace
+    return {
+        **environment,
+        "TF_WORKSPACE": workspace,
+        "TF_DATA_DIR": f".terraform/{workspace}",
+        "TF_IN_AUTOMATION": "1",
+        "CHECKPOINT_DISABLE": "1",
+    }
+
+
+def _literal(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _command_line(root: Path, name: str, *arguments: str, **options: Any) -> list[str]:
+    from python_terraform import IsFlagged, Terraform as CommandLine
+
+    class Cured(CommandLine):
+        """Without the library's guesses: it reads state files at every turn, and makes a command of any misspelt name."""
+
+        def read_state_file(self, file_path=None):
+            self.tfstate = None
+
+        def __getattr__(self, name):
+            raise AttributeError(name)
+
+    flags = {key: IsFlagged if value is True else value for key, value in options.items()}
+    return Cured(working_dir=str(root)).generate_cmd_string(name, *arguments, no_color=IsFlagged, **flags)

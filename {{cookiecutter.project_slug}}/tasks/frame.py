@@ -1,0 +1,85 @@
+"""What every task has in common: its flags, its exit codes and its streams. The contract, once."""
+
+from __future__ import annotations
+
+import functools
+import signal
+
+from invoke import Exit
+from invoke import task as invoke_task
+
+from .core import console
+from .core.console import Interrupted, TaskError, Terminated
+
+WORKSPACE = {"workspace": "the workspace, a file workspaces/NAME.tfvars (default: local)"}
+JSON = {"json": "one JSON object on stdout instead of text"}
+YES = {"yes": "go on without asking; never consents to replacing or deleting what keeps data"}
+ENDPOINT = {"endpoint_from_env": "outside local: use AWS_ENDPOINT_URL instead of refusing it"}
+
+
+class _Sigterm(BaseException):
+    """kill -TERM as an exception, so that a task can leave things in order. Not an Exception: nothing swallows it."""
+
+
+def _on_sigterm(signum, frame):
+    raise _Sigterm
+
+
+def _outside(error: Exception) -> TaskError | None:
+    """The sentence for an error of boto3, found by its module's name so that boto3 is not imported for it."""
+    if type(error).__module__.split(".")[0] in ("botocore", "boto3", "s3transfer"):
+        from .core.session import explain
+
+        return explain(error)
+    return None
+
+
+def task(help: dict[str, str], name: str | None = None, default: bool = False, iterable: tuple[str, ...] | list[str] = ()):
+    """Invoke's ``task`` with the contract on top: a TaskError becomes its sentence and its exit code.
+
+    No argument is positional unless a task asks for it: a stray word must never become a value.
+    """
+
+    def decorate(body):
+        @functools.wraps(body)
+        def framed(context, *args, **kwargs):
+            previous = signal.signal(signal.SIGTERM, _on_sigterm)
+            try:
+                return body(context, *args, **kwargs)
+            except KeyboardInterrupt:
+                error: TaskError = Interrupted("Interrupted; nothing is running any more.")
+            except _Sigterm:
+                error = Terminated("Terminated; nothing is running any more.")
+            except TaskError as raised:
+                error = raised
+            except Exception as raised:
+                known = _outside(raised)
+                if known is None:
+                    raise
+                error = known
+            finally:
+                signal.signal(signal.SIGTERM, previous)
+            if kwargs.get("json"):
+                console.emit_error(error)
+            console.explain(error)
+            raise Exit(code=error.code)
+
+        positional = getattr(body, "positional", ())
+        return invoke_task(name=name, help=help, positional=list(positional), default=default, iterable=list(iterable))(framed)
+
+    return decorate
+
+
+def positional(*names: str):
+    """Mark arguments that may be given without a flag (for tasks that destroy nothing)."""
+
+    def mark(body):
+        body.positional = names
+        return body
+
+    return mark
+
+
+def emit(settings, payload: dict) -> None:
+    """A task's JSON: where it speaks of, then the task's own."""
+    console.emit({"workspace": settings.workspace, "account": settings.account, "region": settings.region, **payload})

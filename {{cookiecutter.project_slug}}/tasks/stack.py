@@ -1,0 +1,112 @@
+"""The stack: what Terraform makes of a workspace. These tasks stand at the top level: ``invoke plan``."""
+
+from __future__ import annotations
+
+from . import steps
+from .core import console, initialise, names, saved_plan, settings as project
+from .core.console import BadInput, Refused, say, show
+from .core.session import connect
+from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
+
+ALLOW_REPLACE = {"allow_replace": "address of something that keeps data and may be replaced or deleted (repeatable)"}
+
+
+@task(help={**WORKSPACE, **JSON, **ENDPOINT, "account": "record this AWS account id in the workspace's file first"})
+def bootstrap(context, workspace=None, account=None, json=False, endpoint_from_env=False):
+    """Make what must be there before Terraform: state bucket, KMS key, image repository, pinned machine image."""
+    settings = project.load(workspace)
+    if account:
+        _record_account(settings, account)
+        settings = project.load(workspace)
+    made = steps.bootstrap(connect(settings, endpoint_from_env))
+    if json:
+        return emit(settings, {"made": made})
+    show("Ready." if made else "Everything was there already.")
+    say(f"  next: {settings.command('deploy')}")
+
+
+def _record_account(settings: project.Settings, account: str) -> None:
+    names.check_account(account)
+    if settings.is_local:
+        raise BadInput("The workspace local has no account of its own to record.", run="invoke workspace.add prod")
+    if settings.account and settings.account != account:
+        raise Refused(f"{settings.tfvars.name} says account {settings.account}, not {account}. Change it there if that is meant.")
+    project.record(settings.tfvars, "account", account)
+
+
+@task(help={**WORKSPACE, **ENDPOINT, "new_backend": "accept that main.tf names another state than before"})
+def init(context, workspace=None, new_backend=False, endpoint_from_env=False):
+    """Initialise Terraform for a workspace: backend, provider, modules."""
+    session = connect(project.load(workspace), endpoint_from_env)
+    terraform_ = steps.connect_for_terraform(session)
+    initialise.initialise(terraform_, say, new_backend)
+    show(f"Initialised; the state is {initialise.state_object(session.settings)} in {session.settings.state_bucket}.")
+
+
+@task(help={**WORKSPACE, **JSON, **ENDPOINT, "detailed_exitcode": "exit with 2 when there are changes"})
+def plan(context, workspace=None, json=False, detailed_exitcode=False, endpoint_from_env=False):
+    """Show what an apply would do, and save it for `invoke apply`."""
+    from invoke import Exit
+
+    session = connect(project.load(workspace), endpoint_from_env)
+    terraform_ = steps.connect_for_terraform(session)
+    steps.init(terraform_, session)
+    saved = steps.plan(terraform_, session)
+    if json:
+        emit(session.settings, {"plan_file": str(saved.file), **saved.plan.as_dict()})
+    else:
+        steps.show_plan(saved.plan)
+        if not saved.plan.empty:
+            say(f"  next: {session.settings.command('apply')}")
+    if detailed_exitcode and not saved.plan.empty:
+        raise Exit(code=2)
+
+
+@task(help={**WORKSPACE, **YES, **JSON, **ALLOW_REPLACE, **ENDPOINT}, iterable=["allow_replace"])
+def apply(context, workspace=None, yes=False, json=False, allow_replace=None, endpoint_from_env=False):
+    """Apply the saved plan, and only that; or follow an apply that is already running."""
+    session = connect(project.load(workspace), endpoint_from_env)
+    terraform_ = steps.connect_for_terraform(session)
+    if not steps.follow_earlier(session):
+        saved = saved_plan.load(session.settings)
+        if not json:
+            steps.show_plan(saved.plan)
+        saved.plan.require_data_kept(allow_replace, run=session.settings.command("apply"))
+        console.confirm(f"Apply this to {_place(session.settings)}?", yes)
+        steps.apply(terraform_, session, saved, allow_replace)
+    if json:
+        return emit(session.settings, {"outputs": terraform_.output()})
+    show("Applied.")
+    say(f"  next: {session.settings.command('output')}")
+
+
+@task(help={**WORKSPACE, **JSON, **ENDPOINT})
+def output(context, workspace=None, json=False, endpoint_from_env=False):
+    """Show what the stack offers: addresses, services, log groups."""
+    session = connect(project.load(workspace), endpoint_from_env)
+    terraform_ = steps.connect_for_terraform(session)
+    steps.init(terraform_, session)
+    found = steps.require_outputs(terraform_)
+    if json:
+        return emit(session.settings, {"outputs": found})
+    show_outputs(found)
+
+
+def show_outputs(outputs: dict) -> None:
+    """The outputs as a table, one line a value."""
+    console.table("", ("output", "value"), list(_flat(outputs)), last="value")
+
+
+def _flat(value, name=""):
+    if isinstance(value, dict):
+        for key, inner in sorted(value.items()):
+            yield from _flat(inner, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield name, str(inner)
+    elif value not in (None, ""):
+        yield name, str(value)
+
+
+def _place(settings: project.Settings) -> str:
+    return f"account {settings.account}, {settings.region}, workspace {settings.workspace}"

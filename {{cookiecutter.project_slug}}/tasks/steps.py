@@ -1,0 +1,210 @@
+"""The steps that several tasks share: bootstrap, init, plan, apply. Each looks, acts and says what it did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .core import (
+    console,
+    database,
+    initialise,
+    keys,
+    machine_image,
+    parameter_store,
+    plan as plans,
+    progress,
+    registry,
+    runs,
+    saved_plan,
+    settings as project,
+    state_bucket,
+    terraform,
+)
+from .core.console import Failed, Refused, say
+from .core.plan import Plan
+from .core.saved_plan import SavedPlan
+from .core.session import Session
+from .core.terraform import Terraform
+
+HEALINGS = 3  # each heals every tainted resource that a plan shows; one is enough unless another run interferes
+
+
+def bootstrap(session: Session) -> list[str]:
+    """Make what must be there before Terraform: state bucket, key, ECR repository, pinned AMI. Idempotent.
+
+    Answers what was made. The key comes before any secret: AWS refuses a secret under an alias that is not there.
+    """
+    session.require_account()
+    made = []
+    if state_bucket.ensure(session):
+        made.append(f"state bucket {session.settings.state_bucket}")
+    key = keys.find(session)
+    if key is None:
+        key = keys.create(session)
+        made.append(f"KMS key {key.alias} ({key.id})")
+    key.require_usable()
+    if registry.is_ecr(session.settings) and registry.ensure(session):
+        made.append(f"ECR repository {session.settings.project.slug}")
+    if not session.settings.variables.get("aws_ami"):
+        image = machine_image.recommended(session)
+        project.record(session.settings.tfvars, "aws_ami", image)
+        made.append(f"machine image {image}, pinned in {session.settings.tfvars.name}")
+    for line in made:
+        say(f"Made: {line}")
+    return made
+
+
+def reload(session: Session) -> Session:
+    """The session with the settings read again, after a step that wrote to the workspace's file."""
+    return replace(session, settings=project.load(session.settings.workspace, session.settings.root))
+
+
+def init(terraform_: Terraform, session: Session) -> None:
+    """Initialise Terraform when what it reads has changed."""
+    if not initialise.needed(session.settings):
+        return
+    if not state_bucket.exists(session):
+        raise Refused(f"The state bucket {session.settings.state_bucket} is not there yet.",
+                      run=session.settings.command("bootstrap"))
+    say("Initialising Terraform…")
+    initialise.initialise(terraform_, say)
+
+
+def plan(terraform_: Terraform, session: Session) -> SavedPlan:
+    """Make and save a plan. What keeps data and was only interrupted while it was made is healed, never replaced."""
+    require_nobody_applies(session)
+    for _ in range(HEALINGS):
+        made = _plan_once(terraform_, session)
+        tainted = made.plan.tainted_data()
+        if not tainted:
+            return made
+        for change in tainted:
+            _heal(terraform_, session, change)
+    return made
+
+
+def _plan_once(terraform_: Terraform, session: Session) -> SavedPlan:
+    settings = session.settings
+    saved_plan.discard(settings)
+    version = parameter_store.version(session, settings.admin_service, parameter_store.DB_PASSWORD) or 1
+    say("Planning…")
+    run = terraform_.plan(saved_plan.file(settings), {"db_password_version": version})
+    code = runs.follow(run, on_event=lambda event: None)
+    if code not in (0, 2):
+        saved_plan.discard(settings)
+        raise terraform.explain(run)
+    return saved_plan.save(settings, plans.read(run.events()), version, terraform.version())
+
+
+def _heal(terraform_: Terraform, session: Session, change: plans.Change) -> None:
+    """Wait for a resource whose creation was interrupted and take it as made: its data must not be replaced."""
+    say(f"{change.address}: {change.reason}, but it exists and keeps data; it is kept.")
+    if change.type == "aws_db_instance":
+        database.wait_until_available(session, session.settings.database, say)
+    terraform_.untaint(change.address)
+
+
+def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_replace: list[str]) -> None:
+    """Apply a saved plan and only that. Raises Refused before anything is changed, Failed when Terraform fails."""
+    settings = session.settings
+    saved.plan.require_data_kept(allow_replace, run=settings.command("apply"))
+    keys_ = keys.find(session)
+    if keys_ is not None:
+        keys_.require_usable()
+    password = parameter_store.require_password(session)
+    version = parameter_store.version(session, settings.admin_service, parameter_store.DB_PASSWORD)
+    if version != saved.facts["password_version"]:
+        raise Refused(f"The database password has changed since the plan (version {saved.facts['password_version']}, now "
+                      f"{version}).", run=settings.command("plan"))
+    run = terraform_.apply(saved.file, password)
+    follow(run, saved.plan.steps)
+    saved_plan.discard(settings)
+
+
+def follow(run: runs.Run, total: int) -> None:
+    """Show an apply until it ends. Raises Failed with what went wrong."""
+    with progress.shown(progress.Progress(total)) as (on_event, tick):
+        code = runs.follow(run, on_event, tick)
+    if code:
+        raise terraform.explain(run)
+
+
+def follow_earlier(session: Session) -> bool:
+    """Follow an apply that a killed task left behind, or report how it ended; answers whether there was one."""
+    run = runs.find(session.settings)
+    if run is None or run.kind != "apply" or run.reported:
+        return False
+    if run.running:
+        say(f"An apply has been running since {run.started_at:%Y-%m-%d %H:%M} UTC (process {run.pid}); following it to its end.")
+    else:
+        say(f"The apply of {run.started_at:%Y-%m-%d %H:%M} UTC ended while nobody watched:")
+    earlier = saved_plan.peek(session.settings)
+    follow(run, earlier.plan.steps if earlier else 0)
+    saved_plan.discard(session.settings)
+    say("That apply is complete.")
+    return True
+
+
+def require_nobody_applies(session: Session) -> None:
+    """Wait for a plan that goes on; raise Refused (3) while an apply does."""
+    run = runs.find(session.settings)
+    if run is None or not run.running:
+        return
+    if run.kind == "apply":
+        raise Refused(f"An apply of workspace {session.settings.workspace} has been running since "
+                      f"{run.started_at:%H:%M} UTC (process {run.pid}).", run=session.settings.command("apply"))
+    say("Waiting for an earlier plan to end…")
+    runs.follow(run, on_event=lambda event: None)
+
+
+COLOURS = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red", "import": "cyan",
+           "forget": "cyan", "move": "cyan"}
+WORDS = {"create": "created", "update": "changed", "replace": "replaced", "delete": "destroyed", "import": "imported",
+         "forget": "forgotten", "move": "moved"}
+
+
+def show_plan(plan_: Plan) -> None:
+    """What the plan does, as a table: what keeps data and would be lost first, and in red."""
+    if plan_.changes:
+        ordered = plan_.most_careful_first()
+        console.table(
+            "", ("will be", "resource", "why"),
+            [(WORDS[change.action], change.address, _why(change)) for change in ordered],
+            styles=["bold red" if change.loses_data else COLOURS[change.action] for change in ordered],
+            last="why",
+        )
+    counted = [f"{count} {WORDS[action]}" for action, count in plan_.summary.items() if count and action in WORDS]
+    if plan_.outputs:
+        counted.append(f"{plan_.outputs} output{'s' if plan_.outputs > 1 else ''} changed")
+    console.show(", ".join(counted) + "." if counted else "Nothing to change.")
+
+
+def _why(change: plans.Change) -> str:
+    said = [change.reason or ""]
+    if change.loses_data:
+        said.insert(0, "KEEPS DATA")
+    if change.imported:
+        said.append(f"exists as {change.imported}")
+    if change.previous_address:
+        said.append(f"was {change.previous_address}")
+    return "; ".join(filter(None, said))
+
+
+def connect_for_terraform(session: Session) -> Terraform:
+    """Terraform on the workspace, after the account guard. Raises Failed when Terraform is missing or too old."""
+    terraform.version()
+    session.require_account()
+    return Terraform(session)
+
+
+def require_outputs(terraform_: Terraform) -> dict:
+    """The stack's outputs. Raises Refused (3) while nothing is deployed."""
+    try:
+        found = terraform_.output()
+    except Failed as error:
+        if "Backend initialization required" not in error.message:
+            raise
+        found = {}
+    if not found:
+        raise Refused(f"Workspace {terraform_.settings.workspace} is not deployed.", run=terraform_.settings.command("deploy"))
+    return found
