@@ -1,0 +1,87 @@
+"""For people who work on the template: try it, test it, check it, measure it, draw its picture."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from invoke import Exit, task
+
+ROOT = Path(__file__).resolve().parent
+PROJECT = ROOT / "{{cookiecutter.project_slug}}"
+BUILD = ROOT / "build"
+# Invoke and Python of the environment that runs this file, whether or not it is activated.
+INVOKE = [sys.executable, "-m", "invoke"]
+
+
+def _call(command: list[str], folder: Path = ROOT, **environment: str) -> int:
+    return subprocess.run(command, cwd=folder, env={**os.environ, **environment}).returncode
+
+
+def _must(command: list[str], folder: Path = ROOT, **environment: str) -> None:
+    code = _call(command, folder, **environment)
+    if code:
+        raise Exit(code=code)
+
+
+def _bake(folder: Path) -> Path:
+    """The project that the default answers make, in a folder; baked over an earlier one, whose state stays."""
+    from cookiecutter.main import cookiecutter
+
+    return Path(cookiecutter(str(ROOT), no_input=True, overwrite_if_exists=True, output_dir=str(folder)))
+
+
+@task
+def demo(context):
+    """Bake the default project into build/demo and deploy it to the embedded AWS. Needs no AWS account."""
+    project = _bake(BUILD / "demo")
+    _must([*INVOKE, "deploy", "--workspace", "local", "--yes"], project)
+    there = os.path.relpath(project)
+    back = os.path.relpath(Path(sys.executable).parent, project)
+    print(f"""
+It runs. Look around:
+
+    cd {there} && source {back}/activate
+    invoke plan              what would change: nothing
+    invoke output            addresses, services, log groups
+    invoke doctor            is everything there?
+    invoke local.down        stop the embedded AWS; invoke local.up brings it back
+""")
+
+
+@task(help={"only": "a folder or file below tests/, or a pytest expression for -k", "fast": "without what needs an applied stack"})
+def test(context, only="", fast=False):
+    """Run the tests of the template and of the project that it makes."""
+    chosen = [str(ROOT / "tests" / only)] if only and (ROOT / "tests" / only).exists() else ["-k", only] if only else []
+    _must([sys.executable, "-m", "pytest", *chosen, *(["-m", "not stack"] if fast else [])])
+
+
+@task(help={"fix": "mend what can be mended"})
+def lint(context, fix=False):
+    """Check the style of Python, Terraform and shell."""
+    commands = [
+        [sys.executable, "-m", "ruff", "check", *(["--fix"] if fix else []), "."],
+        ["terraform", "fmt", *([] if fix else ["-check", "-diff"]), "-recursive", str(PROJECT / "modules")],
+        ["terraform", "fmt", *([] if fix else ["-check", "-diff"]), "-recursive", str(PROJECT / "tests")],
+        [str(Path(sys.executable).with_name("shellcheck")), str(ROOT / ".ci" / "run")],
+    ]
+    codes = [_call(command) for command in commands]
+    if any(codes):
+        raise Exit(code=1)
+
+
+@task(help={"json": "the figures as JSON"})
+def bench(context, json=False):
+    """Compare deploy with the same Terraform commands typed by hand, as a ratio, in one run."""
+    _must([sys.executable, str(ROOT / "tests" / "bench.py"), *(["--json"] if json else [])])
+
+
+@task
+def docs(context):
+    """Draw the picture of the architecture from docs/architecture.dot (needs Graphviz)."""
+    if not shutil.which("dot"):
+        raise Exit("Graphviz is not installed: apt install graphviz, or brew install graphviz.", code=1)
+    _must(["dot", "-Tsvg", "-o", str(ROOT / "docs" / "architecture.svg"), str(ROOT / "docs" / "architecture.dot")])

@@ -1,0 +1,70 @@
+"""What people change most: each change touches only what it must, and a plan after it is clean."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+TASK = 'module.ecs["ows"].aws_ecs_task_definition.service-task'
+SERVICE = 'module.ecs["ows"].aws_ecs_service.service'
+
+
+def services(stack) -> str:
+    return (stack.folder / "workspaces" / "local.tfvars").read_text()
+
+
+def rewrite(stack, pattern: str, replacement: str) -> None:
+    file = stack.folder / "workspaces" / "local.tfvars"
+    text, count = re.subn(pattern, replacement, file.read_text())
+    assert count == 1, f"{pattern} should be there once"
+    file.write_text(text)
+
+
+def another_image(stack):
+    rewrite(stack, r"ows:1\.9\.14", "ows:1.9.15")
+
+
+def another_count(stack):
+    rewrite(stack, r"desired_count = 1", "desired_count = 2")
+
+
+def another_instance_type(stack):
+    rewrite(stack, r'instance_type = "t3\.medium"', 'instance_type = "t3.large"')
+
+
+def a_jumpbox(stack):
+    rewrite(stack, r"jumpbox_cidrs = \[\]", 'jumpbox_cidrs = ["203.0.113.0/24"]')
+
+
+def a_second_service(stack):
+    rewrite(stack, r"services = \{\n", 'services = {\n  explorer = { image = "ghcr.io/opendatacube/explorer:3", path = "/explorer*" }\n')
+
+
+CHANGES = {
+    another_image: {TASK: "replace", SERVICE: "update"},
+    another_count: {SERVICE: "update"},
+    another_instance_type: {
+        "module.ec2_instances.aws_launch_template.launch": "update",
+        "module.ec2_instances.aws_autoscaling_group.asg": "update",
+    },
+    a_jumpbox: {
+        "module.public_layer.aws_instance.jumpbox[0]": "create",
+        "module.public_layer.aws_eip.jump[0]": "create",
+        "module.public_layer.aws_security_group.jump_ssh_sg[0]": "create",
+        "module.public_layer.aws_vpc_security_group_ingress_rule.jump_ssh[\"203.0.113.0/24\"]": "create",
+        "module.public_layer.aws_vpc_security_group_egress_rule.jump[0]": "create",
+    },
+    a_second_service: {
+        'module.ecs["explorer"].aws_ecs_task_definition.service-task': "create",
+        'module.ecs["explorer"].aws_ecs_service.service': "create",
+    },
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_change_touches_only_what_it_must_and_settles(stack, change):
+    change(stack)
+    assert stack.plan() == CHANGES[change]
+    stack.must("apply", "--yes")
+    stack.require_clean()
