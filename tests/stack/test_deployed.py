@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 
-from conftest import CANARY
+from driven_project import CANARY, STATE_BUCKET
 
 MODULES = {"vpc", "public_layer", "ec2_instances", "efs", "database_layer", "load_balancer", "ecs_policy", "ecs"}
 
@@ -32,10 +32,10 @@ def test_a_plan_after_it_is_clean_by_the_task_and_by_hand(stack):
 
 
 def test_a_second_deploy_changes_nothing_and_says_so(stack):
-    before = stack.client("s3").list_object_versions(Bucket="datacube-wms-state-000000000000-ap-southeast-2")["Versions"]
+    before = stack.client("s3").list_object_versions(Bucket=STATE_BUCKET)["Versions"]
     answer = stack.must("deploy", "--yes")
     assert "nothing was changed" in answer.out and "Made:" not in answer.err
-    after = stack.client("s3").list_object_versions(Bucket="datacube-wms-state-000000000000-ap-southeast-2")["Versions"]
+    after = stack.client("s3").list_object_versions(Bucket=STATE_BUCKET)["Versions"]
     states = [[v["VersionId"] for v in versions if v["Key"].endswith(".tfstate")] for versions in (before, after)]
     assert states[0] == states[1]
 
@@ -55,7 +55,7 @@ def test_the_doctor_finds_nothing_wrong(stack):
 
 
 def test_the_state_bucket_is_versioned_encrypted_and_closed(stack):
-    s3, bucket = stack.client("s3"), "datacube-wms-state-000000000000-ap-southeast-2"
+    s3, bucket = stack.client("s3"), STATE_BUCKET
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
@@ -78,7 +78,7 @@ def test_the_database_password_is_nowhere_but_in_the_store(golden, stack):
     assert CANARY not in stack.terraform("show", "-json", str(plan))
     assert CANARY not in stack.terraform("show", "-json")
 
-    s3, bucket = stack.client("s3"), "datacube-wms-state-000000000000-ap-southeast-2"
+    s3, bucket = stack.client("s3"), STATE_BUCKET
     versions = s3.list_object_versions(Bucket=bucket)["Versions"]
     states = [version for version in versions if version["Key"].endswith(".tfstate")]
     assert len(states) > 1
