@@ -41,6 +41,8 @@ def deploy(context, workspace=None, yes=False, json=False, allow_replace=None, e
         return emit(session.settings, {"summary": saved.plan.summary, "outputs": outputs})
     stack.show_outputs({name: outputs[name] for name in ("wms_endpoint", "endpoints", "cluster") if name in outputs})
     show("Deployed." if not saved.plan.empty else "Already deployed; nothing was changed.")
+    if settings.is_local and not embedded_aws.status(settings.root).containers:
+        say("The embedded AWS records the containers and does not run them: the addresses above answer on AWS only.")
     say(f"  next: {settings.command('plan')}, {settings.command('output')}")
 
 

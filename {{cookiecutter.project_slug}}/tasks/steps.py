@@ -13,6 +13,7 @@ from .core import (
     parameter_store,
     plan as plans,
     progress,
+    recovery,
     registry,
     runs,
     saved_plan,
@@ -26,7 +27,7 @@ from .core.saved_plan import SavedPlan
 from .core.session import Session
 from .core.terraform import Terraform
 
-HEALINGS = 3  # each heals every tainted resource that a plan shows; one is enough unless another run interferes
+HEALINGS = 3  # each plan shows all that there is to heal; one is enough unless another run interferes
 
 
 def bootstrap(session: Session) -> list[str]:
@@ -75,11 +76,10 @@ def plan(terraform_: Terraform, session: Session) -> SavedPlan:
     require_nobody_applies(session)
     for _ in range(HEALINGS):
         made = _plan_once(terraform_, session)
-        tainted = made.plan.tainted_data()
-        if not tainted:
-            return made
-        for change in tainted:
-            _heal(terraform_, session, change)
+        healed = [_untaint(terraform_, session, change) for change in made.plan.tainted_data()]
+        adopted = _adopt_unfinished(terraform_, session, made)
+        if not healed and not adopted:
+            break
     return made
 
 
@@ -88,7 +88,7 @@ def _plan_once(terraform_: Terraform, session: Session) -> SavedPlan:
     saved_plan.discard(settings)
     version = parameter_store.version(session, settings.admin_service, parameter_store.DB_PASSWORD) or 1
     say("Planning…")
-    run = terraform_.plan(saved_plan.file(settings), {"db_password_version": version})
+    run = terraform_.plan(saved_plan.file(settings), version)
     code = runs.follow(run, on_event=lambda event: None)
     if code not in (0, 2):
         saved_plan.discard(settings)
@@ -96,12 +96,31 @@ def _plan_once(terraform_: Terraform, session: Session) -> SavedPlan:
     return saved_plan.save(settings, plans.read(run.events()), version, terraform.version())
 
 
-def _heal(terraform_: Terraform, session: Session, change: plans.Change) -> None:
+def _untaint(terraform_: Terraform, session: Session, change: plans.Change) -> str:
     """Wait for a resource whose creation was interrupted and take it as made: its data must not be replaced."""
     say(f"{change.address}: {change.reason}, but it exists and keeps data; it is kept.")
     if change.type == "aws_db_instance":
         database.wait_until_available(session, session.settings.database, say)
     terraform_.untaint(change.address)
+    return change.address
+
+
+def _adopt_unfinished(terraform_: Terraform, session: Session, made: SavedPlan) -> list[str]:
+    """Import what a stopped apply made without the state's knowing, before it is made a second time."""
+    begun = set(recovery.noted(session.settings))
+    lost = [change for change in made.plan.changes
+            if change.action == "create" and change.address in begun and change.type in recovery.FINDERS]
+    if not lost:
+        return []
+    arguments = terraform_.planned_arguments(made.file)
+    adopted = []
+    for change in lost:
+        id_ = recovery.find(session, change.type, arguments[change.address])
+        if id_:
+            say(f"{change.address}: its creation was interrupted, but it exists ({id_}); it is adopted.")
+            terraform_.import_(change.address, id_, made.facts["password_version"])
+            adopted.append(change.address)
+    return adopted
 
 
 def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_replace: list[str]) -> None:
@@ -116,15 +135,18 @@ def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_repla
     if version != saved.facts["password_version"]:
         raise Refused(f"The database password has changed since the plan (version {saved.facts['password_version']}, now "
                       f"{version}).", run=settings.command("plan"))
-    run = terraform_.apply(saved.file, password)
-    follow(run, saved.plan.steps)
+    _follow(session, terraform_.apply(saved.file, password), saved.plan.steps)
     saved_plan.discard(settings)
 
 
-def follow(run: runs.Run, total: int) -> None:
+def _follow(session: Session, run: runs.Run, total: int) -> None:
     """Show an apply until it ends. Raises Failed with what went wrong."""
-    with progress.shown(progress.Progress(total)) as (on_event, tick):
-        code = runs.follow(run, on_event, tick)
+    try:
+        with progress.shown(progress.Progress(total)) as (on_event, tick):
+            code = runs.follow(run, on_event, tick)
+    finally:
+        if not run.running:
+            recovery.note(session.settings, run)
     if code:
         raise terraform.explain(run)
 
@@ -139,22 +161,28 @@ def follow_earlier(session: Session) -> bool:
     else:
         say(f"The apply of {run.started_at:%Y-%m-%d %H:%M} UTC ended while nobody watched:")
     earlier = saved_plan.peek(session.settings)
-    follow(run, earlier.plan.steps if earlier else 0)
+    _follow(session, run, earlier.plan.steps if earlier else 0)
     saved_plan.discard(session.settings)
     say("That apply is complete.")
     return True
 
 
 def require_nobody_applies(session: Session) -> None:
-    """Wait for a plan that goes on; raise Refused (3) while an apply does."""
+    """Raise Refused (3) while an apply goes on. An earlier plan is waited for, an apply that ended unwatched is told of."""
     run = runs.find(session.settings)
-    if run is None or not run.running:
+    if run is None or run.reported:
         return
-    if run.kind == "apply":
+    if run.kind == "apply" and run.running:
         raise Refused(f"An apply of workspace {session.settings.workspace} has been running since "
                       f"{run.started_at:%H:%M} UTC (process {run.pid}).", run=session.settings.command("apply"))
-    say("Waiting for an earlier plan to end…")
-    runs.follow(run, on_event=lambda event: None)
+    if run.kind == "apply":
+        try:
+            follow_earlier(session)
+        except Failed as failed:
+            console.warn(failed.message)
+    elif run.running:
+        say("Waiting for an earlier plan to end…")
+        runs.follow(run, on_event=lambda event: None)
 
 
 COLOURS = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red", "import": "cyan",

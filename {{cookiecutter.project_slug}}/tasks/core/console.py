@@ -79,7 +79,8 @@ def on_terminal(stream=None) -> bool:
 def _rich(stream):
     from rich.console import Console  # costs 60 ms, and most tasks print one sentence
 
-    return Console(file=stream, highlight=False, no_color=bool(os.environ.get("NO_COLOR")), soft_wrap=True)
+    return Console(file=stream, highlight=False, no_color=bool(os.environ.get("NO_COLOR")), soft_wrap=True,
+                   force_terminal=on_terminal(stream))
 
 
 def _styled(text: str, style: str, stream) -> None:
@@ -152,7 +153,7 @@ def confirm(question: str, yes: bool = False) -> None:
     """Go on only after a y. Raises Refused without a terminal unless ``yes``, and when the answer is no."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise Refused(f"{question} There is no terminal to answer on: add --yes.")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import Failed, TookTooLong
+from .processes import read_json
 
 PROGRAM = Path(__file__).resolve().parents[2] / "local" / "serve.py"
 ADDRESS = "127.0.0.1"
@@ -116,7 +117,7 @@ def look(home: Path) -> Server:
         return stopped
     record = _record(home)
     found = _ask(record["endpoint"]) if record else None
-    if not found or Path(found["home"]) != home.resolve():
+    if not found or found["home"] != str(home.resolve()):
         return replace(stopped, pid=record["pid"] if record else None, warning="It has started and does not answer yet.")
     return replace(_described(found), log=log)
 
@@ -236,12 +237,9 @@ def _held(home: Path) -> bool:
 
 
 def _record(home: Path) -> dict[str, Any] | None:
-    """Where the server says that it is; None when the file is missing or damaged."""
-    try:
-        record = json.loads((home / "server.json").read_text())
-        return record if isinstance(record["pid"], int) and isinstance(record["port"], int) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    """Where the server of this home says that it is; None when the file is missing, damaged, or copied from elsewhere."""
+    record = read_json(home / "server.json")
+    return record if isinstance(record, dict) and record.get("home") == str(home.resolve()) else None
 
 
 def _healed_record(home: Path) -> dict[str, Any] | None:

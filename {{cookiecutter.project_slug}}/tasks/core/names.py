@@ -9,8 +9,9 @@ from .console import BadInput
 
 WORKSPACE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 WORKSPACE_LENGTH = 16
-ACCOUNT = re.compile(r"\d{12}")
-REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
+ACCOUNT = re.compile(r"[0-9]{12}")
+SLUG_LENGTH = (3, 28)
+REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 RESERVED_WORKSPACES = ("default",)
 
 LOCAL = "local"
@@ -24,6 +25,15 @@ def check_workspace(name: str) -> str:
             f"{name!r} is not a workspace name: use up to {WORKSPACE_LENGTH} lower-case letters, digits and single "
             "hyphens, beginning with a letter, for example prod (default is Terraform's own)."
         )
+    return name
+
+
+def check_slug(name: str) -> str:
+    """The name itself. Raises BadInput: a project's slug and its cluster's name are the beginning of AWS names."""
+    least, most = SLUG_LENGTH
+    if not WORKSPACE.fullmatch(name) or not least <= len(name) <= most:
+        raise BadInput(f"{name!r} cannot begin AWS names: use {least} to {most} lower-case letters, digits and single "
+                       "hyphens, beginning with a letter, for example datacube-wms.")
     return name
 
 

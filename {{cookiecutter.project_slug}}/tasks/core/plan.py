@@ -26,10 +26,13 @@ REASONS = {
     "tainted": "its creation was interrupted",
     "requested": "asked for",
     "cannot_update": "cannot be changed in place",
+    "replace_triggered_by": "follows what it is made from",
     "delete_because_no_resource_config": "no longer in the configuration",
     "delete_because_no_module": "its module is gone",
     "delete_because_each_key": "its key is gone",
     "delete_because_count_index": "its index is gone",
+    "delete_because_wrong_repetition": "it has no key or index any more, or has one now",
+    "delete_because_no_move_target": "what it was moved to is not there",
 }
 
 

@@ -28,6 +28,8 @@ class Progress:
         kind, address = event.get("type"), hook.get("resource", {}).get("addr", "")
         if kind == "apply_start":
             self.waiting[address] = time.monotonic()
+        elif kind == "apply_progress":  # of a run that was found again, too: it has waited longer than we have watched
+            self.waiting[address] = time.monotonic() - hook.get("elapsed_seconds", 0)
         elif kind == "apply_complete":
             self.waiting.pop(address, None)
             self.done += 1

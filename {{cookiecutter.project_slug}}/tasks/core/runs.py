@@ -52,8 +52,7 @@ class Run:
 
     @property
     def running(self) -> bool:
-        if self.code is not None:
-            return False
+        """Whether Terraform or its supervisor lives; the workspace's next run can start when both are gone."""
         return alive(self.pid, self.start_time) or alive(self.supervisor, self.supervisor_start_time)
 
     @property
@@ -65,31 +64,47 @@ class Run:
         return [event for line in _lines(self.folder) if (event := _event(line))]
 
     def stop(self) -> None:
-        """Ask Terraform to finish what it is doing and save its state."""
+        """Ask Terraform to finish what it is doing and save its state. Once: a second signal would make it drop that."""
+        asked = self.folder / "asked-to-stop"
         if alive(self.supervisor, self.supervisor_start_time):
-            os.kill(self.supervisor, signal.SIGTERM)
-        elif alive(self.pid, self.start_time):
+            os.kill(self.supervisor, signal.SIGTERM)  # it passes on the first only
+        elif alive(self.pid, self.start_time) and not asked.exists():
             os.kill(self.pid, signal.SIGINT)
+        asked.touch(mode=0o600)
 
 
 def find(settings: Settings) -> Run | None:
     """The workspace's latest run in this checkout, going on or ended."""
     folder = _folder(settings)
     record = read_json(folder / "run.json")
-    if record is None:
+    try:
+        return Run(folder, record["kind"], record["pid"], record["start_time"], record["supervisor"],
+                   record["supervisor_start_time"], datetime.fromisoformat(record["started_at"]))
+    except (KeyError, TypeError, ValueError):  # not there, or damaged
         return None
-    return Run(folder, record["kind"], record["pid"], record["start_time"], record["supervisor"],
-               record["supervisor_start_time"], datetime.fromisoformat(record["started_at"]))
 
 
 def start(settings: Settings, kind: str, command: list[str], environment: dict[str, str]) -> Run:
-    """Start a command under a supervisor. Raises Refused (3) while another run of this workspace goes on."""
+    """Start a command under a supervisor. Raises Refused (3) while another run of this workspace goes on.
+
+    Ctrl-C in this moment waits until there is a run to stop, and stops it: nothing may go on unknown to its user.
+    """
+    with _signals() as asked:
+        run = _start(settings, kind, command, environment)
+    if asked:
+        run.stop()
+        follow(run, on_event=lambda event: None)
+        raise _kind(asked)(_where_things_stand(run))
+    return run
+
+
+def _start(settings: Settings, kind: str, command: list[str], environment: dict[str, str]) -> Run:
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(settings, folder) as lock:
-        for name in ("run.json", "exit.json", "reported", "events.jsonl", "errors.txt"):
+        for name in ("run.json", "exit.json", "asked-to-stop", "reported", "events.jsonl", "errors.txt"):
             (folder / name).unlink(missing_ok=True)
-        with open(folder / "supervisor.txt", "wb") as output:
+        with open(folder / "supervisor.txt", "wb", opener=_owner_only) as output:
             supervisor = subprocess.Popen(
                 [sys.executable, "-m", "core.supervisor", str(folder), kind, *command],
                 cwd=settings.root, env={**environment, "PYTHONPATH": str(TASKS)},
@@ -97,7 +112,7 @@ def start(settings: Settings, kind: str, command: list[str], environment: dict[s
                 pass_fds=(lock,),  # held for as long as the supervisor lives
             )
         while (run := find(settings)) is None:
-            if supervisor.poll() is not None:
+            if supervisor.poll() is not None and find(settings) is None:  # again: it may have come and gone
                 raise Failed(f"{command[0]} could not be started: {_last_line(folder / 'supervisor.txt')}")
             time.sleep(0.02)
     return run
@@ -109,12 +124,17 @@ def follow(run: Run, on_event: Callable[[dict], None], tick: Callable[[], None] 
     The first Ctrl-C (or kill -TERM) asks Terraform to stop and goes on following; a second one leaves it running.
     Raises Interrupted or Terminated, with where things stand.
     """
-    with _signals(run) as asked:
+    stopping = False
+    with _signals() as asked:
         for line in _tail(run):
             if line is None:
                 tick()
             elif event := _event(line):
                 on_event(event)
+            if asked and not stopping:
+                stopping = True
+                run.stop()
+                say("Stopping: Terraform finishes what is in flight and saves its state. Once more leaves it running.")
             if len(asked) > 1:
                 raise _kind(asked)(f"Left {run.kind} running (process {run.pid}); the next deploy or apply follows it to its end.")
     write_json(run.folder / "reported", True)
@@ -181,16 +201,11 @@ def _alone(settings: Settings, folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _signals(run: Run) -> Iterator[list[int]]:
+def _signals() -> Iterator[list[int]]:
+    """Those that arrive meanwhile. They are only noted: a handler may interrupt anything, a print too."""
     asked: list[int] = []
-
-    def ask(number, _frame):
-        asked.append(number)
-        if len(asked) == 1:
-            run.stop()
-            say("Stopping: Terraform finishes what is in flight and saves its state. Once more leaves it running.")
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, lambda number, _frame: asked.append(number))
+                for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:
@@ -200,13 +215,13 @@ def _signals(run: Run) -> Iterator[list[int]]:
 
 def _tail(run: Run) -> Iterator[str | None]:
     """Lines as they are written; None when there is nothing new. Ends when the run has ended and all was read."""
-    with open(run.folder / "events.jsonl", encoding="utf-8", errors="replace") as stream:
-        rest = ""
+    with open(run.folder / "events.jsonl", "rb") as stream:
+        rest = b""
         while True:
             ended = not run.running
             chunk = stream.read()
-            *lines, rest = (rest + chunk).split("\n")
-            yield from lines
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
             if ended and not chunk:
                 return
             if not chunk:
@@ -216,7 +231,7 @@ def _tail(run: Run) -> Iterator[str | None]:
 
 def _lines(folder: Path) -> list[str]:
     try:
-        return (folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        return (folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return []
 
@@ -227,6 +242,10 @@ def _event(line: str) -> dict | None:
     except ValueError:
         return None
     return event if isinstance(event, dict) else None
+
+
+def _owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _last_line(file: Path) -> str:

@@ -18,7 +18,10 @@ from .plan import Plan
 from .processes import read_json, write_json
 from .settings import Settings
 
-CONFIGURATION = ("*.tf", "modules/**/*.tf", "modules/**/*.tftpl", "task-definitions/*", "invoke.yaml", ".terraform.lock.hcl")
+CONFIGURATION = (
+    "*.tf", "*.tf.json", "terraform.tfvars*", "*.auto.tfvars*", "modules/**/*", "task-definitions/**/*",
+    "invoke.yaml", ".terraform.lock.hcl",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,14 @@ def peek(settings: Settings) -> SavedPlan | None:
 def _stale(settings: Settings, saved: SavedPlan) -> list[str]:
     """Every reason why the plan must not be applied, as a phrase."""
     present, facts, reasons = _present_facts(settings), saved.facts, []
-    for name in ("workspace", "account", "region", "backend", "images"):
+    for name in ("workspace", "account", "region"):
         if present[name] != facts.get(name):
             reasons.append(f"{name} was {facts.get(name) or 'empty'} and is {present[name] or 'empty'}")
+    for name in ("backend", "images"):
+        before = facts.get(name) or {}
+        for key in sorted({*before, *present[name]}):
+            if present[name].get(key) != before.get(key):
+                reasons.append(f"{name}: {key} was {before.get(key) or 'empty'} and is {present[name].get(key) or 'empty'}")
     then, now = facts.get("files", {}), present["files"]
     changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
     if changed:

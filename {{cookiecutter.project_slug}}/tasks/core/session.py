@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from dataclasses import dataclass
 
 from . import embedded_aws, names
 from .console import Failed, Refused, TaskError
 from .settings import Settings
 
-# What a caller's shell may hold for another account; in `local` none of it may leak in.
-FOREIGN = (
-    "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
-)  # fmt: skip
+# What a caller's shell may hold for another account or network; in `local` none of it may leak in. Every AWS_ variable:
+# beside profiles and tokens also switches such as AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, which would lead Terraform to AWS.
+FOREIGN = re.compile(r"AWS_.*|(http|https|all)_proxy", re.IGNORECASE)
 
 SIGN_IN = "aws sso login, or aws-vault exec PROFILE -- invoke …"
 
@@ -30,7 +27,7 @@ class Session:
 
     settings     the workspace
     environment  the process environment that Terraform and boto3 both use; it holds credentials only if the caller's did
-    endpoint     the embedded AWS's address, or None for AWS itself
+    endpoint     the embedded AWS's address; None outside ``local``
     """
 
     settings: Settings
@@ -76,8 +73,7 @@ def _embedded(settings: Settings) -> Session:
     endpoint = os.environ.get("AWS_ENDPOINT_URL") or embedded_aws.status(settings.root).endpoint
     if not endpoint:
         raise Refused("The embedded AWS is not running.", run="invoke local.up")
-    environment = {name: value for name, value in os.environ.items()
-                   if name not in FOREIGN and not name.startswith("AWS_ENDPOINT_URL")}
+    environment = {name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name)}
     environment.update(
         AWS_ENDPOINT_URL=endpoint,
         AWS_ACCESS_KEY_ID=names.LOCAL_ACCOUNT,  # MiniStack takes a 12-digit access key as the account
@@ -98,7 +94,8 @@ def _amazon(settings: Settings, endpoint_from_env: bool) -> Session:
             "--endpoint-from-env if that is what you want.",
             run=f"unset {' '.join(named)}",
         )
-    return Session(settings, _with_region(dict(os.environ), settings.region), os.environ.get("AWS_ENDPOINT_URL") or None)
+    # no endpoint here: boto3 and Terraform both read the variables, a service's own one before the general one
+    return Session(settings, _with_region(dict(os.environ), settings.region), None)
 
 
 def _with_region(environment: dict[str, str], region: str) -> dict[str, str]:
@@ -130,8 +127,9 @@ def _made(local: bool, region: str):
 def _config(local: bool):
     from botocore.config import Config
 
-    proxies = {} if local else None  # None: those of the caller
-    return Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60, proxies=proxies)
+    # what botocore would else take from the caller's environment
+    ours = {"proxies": {}, "use_fips_endpoint": False, "use_dualstack_endpoint": False} if local else {}
+    return Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60, **ours)
 
 
 def explain(error: Exception) -> TaskError:

@@ -7,12 +7,17 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from . import names
 from .console import BadInput, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
+
+KINDS = {str: "a text (in quotes)", int: "a whole number", dict: "a section"}
+
+# What the tasks read of a workspace's variables, before Terraform can check them.
+TEXTS = ("aws_ami", "instance_type", "key_name", "parameter_store_key_alias")
 
 
 @dataclass(frozen=True)
@@ -148,17 +153,23 @@ def workspaces(root: Path = ROOT) -> list[str]:
 
 def record(file: Path, variable: str, value: str) -> None:
     """Put a value into the one line ``variable = "…"`` of a tfvars file; everything else stays as it is."""
-    text = file.read_text(encoding="utf-8")
-    line = re.compile(rf'^({re.escape(variable)}\s*=\s*)"[^"\n]*"', re.MULTILINE)
+    text = file.read_bytes().decode()  # not read_text: line endings stay as they are, too
+    line = re.compile(rf'^({re.escape(variable)}[ \t]*=[ \t]*)"[^"\n]*"', re.MULTILINE)
     changed, count = line.subn(lambda match: f'{match[1]}"{value}"', text)
     if count != 1:
         raise BadInput(f'{file.name} should hold exactly one line {variable} = "…"; it holds {count}. Put it back.')
     if changed != text:
-        file.write_text(changed, encoding="utf-8")
+        file.write_bytes(changed.encode())
 
 
 def _check(settings: Settings, file: Path) -> None:
     names.check_region(settings.region)
+    for name in TEXTS:
+        if not isinstance(settings.variables.get(name, ""), str):
+            raise BadInput(f"{file.name}: {name} must be {KINDS[str]}.")
+    services = settings.variables.get("services", {})
+    if not isinstance(services, dict) or not all(isinstance(service, dict) for service in services.values()):
+        raise BadInput(f"{file.name}: services must be a map, name = {{ settings }}.")
     if settings.variables.get("workspace") != settings.workspace:
         raise BadInput(f'{file.name} must say workspace = "{settings.workspace}", as its name does.')
     if settings.is_local:
@@ -182,21 +193,38 @@ def _project(root: Path) -> Project:
 
     file = root / "invoke.yaml"
     try:
-        section = yaml.safe_load(file.read_text(encoding="utf-8"))["project"]
-        return Project(**section)
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{file.name} is missing: it says who this project is. Restore it from git.") from None
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise BadInput(f"{file.name} cannot be used: {str(error).splitlines()[0]}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file.name} is not valid YAML: {' '.join(str(error).split())}") from None
+    section = content.get("project") if isinstance(content, dict) else None
+    if not isinstance(section, dict):
+        raise BadInput(f"{file.name} must hold a section project: who this project is. Restore it from git.")
+    kinds = get_type_hints(Project)
+    for name, value in section.items():
+        if name not in kinds:
+            raise BadInput(f"{file.name}: the section project has no {name} (it has: {', '.join(kinds)}).")
+        if type(value) is not kinds[name]:
+            raise BadInput(f"{file.name}: {name} is {value!r}; it must be {KINDS[kinds[name]]}.")
+    for name in ("name", "slug", "owner", "cluster"):
+        if not section.get(name):
+            raise BadInput(f"{file.name} must say {name} in the section project.")
+    for name in ("slug", "cluster"):
+        names.check_slug(section[name])
+    return Project(**section)
 
 
 def _images(file: Path) -> dict[str, str]:
     if not file.exists():
         return {}
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8"))["images"])
+        images = json.loads(file.read_text(encoding="utf-8"))["images"]
     except (ValueError, KeyError, TypeError):
-        raise BadInput(f'{file.name} must hold {{"images": {{service: "repository@sha256:…"}}}}. Restore it from git.') from None
+        images = None
+    if not isinstance(images, dict) or not all(isinstance(image, str) for image in images.values()):
+        raise BadInput(f'{file.name} must hold {{"images": {{service: "repository@sha256:…"}}}}. Restore it from git.')
+    return images
 
 
 @functools.cache

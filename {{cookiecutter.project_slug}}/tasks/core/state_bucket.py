@@ -10,6 +10,8 @@ from .session import Session, error_code
 
 NONCURRENT_DAYS = 90
 NONCURRENT_VERSIONS = 50  # the state's history stays; the versions that lock files leave behind do not
+STATES = "env:/"  # where the S3 backend puts the state of every workspace
+OLD_STATES, TLS_ONLY = "old versions of states", "OnlyOverTLS"
 
 
 def ensure(session: Session) -> bool:
@@ -26,17 +28,12 @@ def ensure(session: Session) -> bool:
     s3.put_public_access_block(**owner, PublicAccessBlockConfiguration=dict.fromkeys(
         ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True))
     s3.put_bucket_ownership_controls(**owner, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
-    s3.put_bucket_policy(**owner, Policy=_tls_only(bucket, session))
-    s3.put_bucket_encryption(**owner, ServerSideEncryptionConfiguration={
-        "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]})
+    s3.put_bucket_policy(**owner, Policy=_policy(s3, owner, session.partition))
+    if made:  # an older bucket is encrypted too, maybe under a key of somebody's choice
+        s3.put_bucket_encryption(**owner, ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]})
     s3.put_bucket_versioning(**owner, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_lifecycle_configuration(**owner, LifecycleConfiguration={"Rules": [{
-        "ID": "old versions",
-        "Status": "Enabled",
-        "Filter": {},
-        "NoncurrentVersionExpiration": {"NoncurrentDays": NONCURRENT_DAYS, "NewerNoncurrentVersions": NONCURRENT_VERSIONS},
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
-    }]})
+    s3.put_bucket_lifecycle_configuration(**owner, LifecycleConfiguration={"Rules": _lifecycle(s3, owner)})
     return made
 
 
@@ -86,17 +83,38 @@ def _taken(bucket: str, session: Session) -> Refused:
     )
 
 
-def _tls_only(bucket: str, session: Session) -> str:
-    partition = session.partition
-    arn = f"arn:{partition}:s3:::{bucket}"
-    return json.dumps({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Sid": "OnlyOverTLS",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [arn, f"{arn}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }],
-    })
+def _policy(s3, owner: dict[str, str], partition: str) -> str:
+    """The bucket's policy with our statement in it; what others have put there stays."""
+    arn = f"arn:{partition}:s3:::{owner['Bucket']}"
+    present = _or_none(lambda: json.loads(s3.get_bucket_policy(**owner)["Policy"]), "NoSuchBucketPolicy")
+    policy = present or {"Version": "2012-10-17", "Statement": []}
+    others = [statement for statement in policy["Statement"] if statement.get("Sid") != TLS_ONLY]
+    return json.dumps({**policy, "Statement": [*others, {
+        "Sid": TLS_ONLY,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }]})
+
+
+def _lifecycle(s3, owner: dict[str, str]) -> list[dict]:
+    """The bucket's rules with ours among them, which touches states only; what others have put there stays."""
+    present = _or_none(lambda: s3.get_bucket_lifecycle_configuration(**owner)["Rules"], "NoSuchLifecycleConfiguration")
+    return [*(rule for rule in present or [] if rule.get("ID") != OLD_STATES), {
+        "ID": OLD_STATES,
+        "Status": "Enabled",
+        "Filter": {"Prefix": STATES},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": NONCURRENT_DAYS, "NewerNoncurrentVersions": NONCURRENT_VERSIONS},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    }]
+
+
+def _or_none(look, absent: str):
+    try:
+        return look()
+    except Exception as error:
+        if error_code(error) != absent:
+            raise
+        return None

@@ -4,7 +4,8 @@
 
 Started in a session of its own. The command's output goes to files, never to a pipe: a pipe's reader may die,
 and Terraform with it, before its state is written. FOLDER then holds ``events.jsonl`` and ``errors.txt`` (the
-command's streams), ``run.json`` (who runs) and, at the end, ``exit.json``. One signal asks the command to stop.
+command's streams), ``run.json`` (who runs) and, at the end, ``exit.json``. A signal asks the command to stop, once:
+Terraform takes a second one as leave to drop its state.
 """
 
 from __future__ import annotations
@@ -27,9 +28,16 @@ def main(folder: Path, kind: str, command: list[str]) -> int:
     os.umask(0o077)
     with open(folder / "events.jsonl", "wb") as events, open(folder / "errors.txt", "wb") as errors:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=events, stderr=errors)
+    asked: list[int] = []
+
+    def ask(number, _frame):
+        if not asked:
+            child.send_signal(signal.SIGINT)
+        asked.append(number)
+
     # handlers, not SIG_IGN: a child would inherit that and could not be stopped any more
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: child.send_signal(signal.SIGINT))
+        signal.signal(number, ask)
     signal.signal(signal.SIGHUP, lambda *_: None)
     write_json(folder / "run.json", {
         "kind": kind,

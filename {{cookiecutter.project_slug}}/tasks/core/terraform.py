@@ -28,7 +28,7 @@ INSTALL = "https://developer.hashicorp.com/terraform/install"
 # change a plan behind the sidecar's back, TF_WORKSPACE and TF_DATA_DIR are ours) is left out.
 KEPT = re.compile(r"TF_(CLI_CONFIG_FILE|PLUGIN_CACHE_\w+|TOKEN_\w+|REATTACH_PROVIDERS|REGISTRY_\w+)")
 
-PLACEHOLDER = "planning-needs-no-password"
+PLACEHOLDER = "only-apply-needs-the-password"
 
 
 class Terraform:
@@ -58,12 +58,10 @@ class Terraform:
             raise failure(f"terraform {name}", errors or output)
         return output
 
-    def plan(self, out: Path, variables: dict[str, Any], **options: Any) -> runs.Run:
+    def plan(self, out: Path, password_version: int) -> runs.Run:
         """Start a plan that is saved to ``out``; no right to decrypt a secret is needed for it."""
-        command = self.command("plan", json=True, input=False, detailed_exitcode=True, out=str(out),
-                               var_file=[str(file.relative_to(self.settings.root)) for file in self.settings.var_files],
-                               var=[f"{name}={_literal(value)}" for name, value in variables.items()], **options)
-        return runs.start(self.settings, "plan", command, {**self.environment, "TF_VAR_db_password": PLACEHOLDER})
+        command = self.command("plan", json=True, detailed_exitcode=True, out=str(out), **self._inputs(password_version))
+        return runs.start(self.settings, "plan", command, self.environment)
 
     def apply(self, plan: Path, db_password: str) -> runs.Run:
         """Start the apply of a saved plan. The password travels in the environment only."""
@@ -76,10 +74,29 @@ class Terraform:
 
     def addresses(self) -> list[str]:
         """Every resource address in the state; none when there is no state yet."""
-        return self.run("state list", ok=(0, 1)).splitlines()
+        try:
+            return self.run("state list").splitlines()
+        except Failed as error:
+            if "No state file was found" not in error.message:
+                raise
+            return []
+
+    def planned_arguments(self, plan: Path) -> dict[str, dict]:
+        """address -> what a saved plan would make it with, as far as that is known before the apply."""
+        changes = json.loads(self.run("show", str(plan), json=True))["resource_changes"]
+        return {change["address"]: change["change"]["after"] or {} for change in changes}
 
     def untaint(self, address: str) -> None:
         self.run("untaint", address)
+
+    def import_(self, address: str, id_: str, password_version: int) -> None:
+        """Put an existing object into the state."""
+        self.run("import", address, id_, **self._inputs(password_version))
+
+    def _inputs(self, password_version: int) -> dict[str, Any]:
+        """The options with which Terraform reads the workspace's variables."""
+        files = [str(file.relative_to(self.settings.root)) for file in self.settings.var_files]
+        return {"input": False, "var_file": files, "var": [f"db_password_version={password_version}"]}
 
 
 def version() -> str:
@@ -88,7 +105,10 @@ def version() -> str:
         raise Failed(f"Terraform is not installed: {OLDEST[0]}.{OLDEST[1]} or newer is needed.", run=INSTALL)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     answer = subprocess.run(["terraform", "version", "-json"], capture_output=True, text=True, env=environment)
-    found = json.loads(answer.stdout)["terraform_version"]
+    try:
+        found = json.loads(answer.stdout)["terraform_version"]
+    except (ValueError, KeyError):  # a version manager's stand-in, for example, with no version chosen
+        raise failure("terraform version", answer.stderr or answer.stdout) from None
     if tuple(map(int, found.split("-")[0].split(".")[:2])) < OLDEST:
         raise Failed(f"Terraform {found} is too old: {OLDEST[0]}.{OLDEST[1]} or newer is needed.", run=INSTALL)
     return found
@@ -107,8 +127,10 @@ def explain(run: runs.Run) -> Failed:
     found = runs.errors(run.events())
     if not found:
         return failure(f"terraform {run.kind}", runs.stderr(run))
-    if any("Error acquiring the state lock" in error["summary"] for error in found):
-        return Failed(f"Somebody else holds the state's lock. {_lock_holder(found[0]['detail'])}", run="terraform force-unlock ID, if that run is dead")
+    locked = next((error for error in found if "Error acquiring the state lock" in error["summary"]), None)
+    if locked:
+        return Failed(f"Somebody else holds the state's lock. {_lock_holder(locked['detail'])}",
+                      run="terraform force-unlock ID, if that run is dead")
     sentences = []
     for error in found[:5]:
         where = f"{error['address']}: " if error.get("address") else ""
@@ -125,7 +147,7 @@ def _lock_holder(detail: str) -> str:
 
 @contextmanager
 def _passing_interrupts_to(child: subprocess.Popen) -> Iterator[None]:
-    """Ctrl-C stops Terraform its own way, which is waited for; only then is it Python's KeyboardInterrupt."""
+    """Ctrl-C or kill -TERM stops Terraform its own way, which is waited for; only then does it reach the task."""
     asked: list[int] = []
 
     def ask(number, _frame):
@@ -133,13 +155,14 @@ def _passing_interrupts_to(child: subprocess.Popen) -> Iterator[None]:
             child.send_signal(signal.SIGINT)
         asked.append(number)
 
-    previous = signal.signal(signal.SIGINT, ask)
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     if asked:
-        raise KeyboardInterrupt
+        signal.raise_signal(asked[0])
 
 
 def _environment(session: Session) -> dict[str, str]:
@@ -152,13 +175,10 @@ def _environment(session: Session) -> dict[str, str]:
         **environment,
         "TF_WORKSPACE": workspace,
         "TF_DATA_DIR": f".terraform/{workspace}",
+        "TF_VAR_db_password": PLACEHOLDER,  # everything but an apply does without
         "TF_IN_AUTOMATION": "1",
         "CHECKPOINT_DISABLE": "1",
     }
-
-
-def _literal(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _command_line(root: Path, name: str, *arguments: str, **options: Any) -> list[str]:
