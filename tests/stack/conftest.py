@@ -15,6 +15,7 @@ from driven_project import CANARY, Answer, Project, Watch, share
 
 from tasks.core import embedded_aws
 
+ROOT = Path(__file__).resolve().parents[2]
 PASSED_ON = ("PATH", "HOME", "LANG", "TF_CLI_CONFIG_FILE", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -35,7 +36,7 @@ def environment(terraform_environment) -> dict[str, str]:
 def new_project(tmp_path_factory, bake, environment) -> Iterator[Callable[..., Project]]:
     """`new_project(project_slug="x")` makes a project that has nothing deployed yet."""
     made: list[Project] = []
-    embedded = tmp_path_factory.mktemp("embedded") / "ministack"
+    embedded = ROOT / "build" / "ministack"
     embedded_aws.environment(embedded, print)
 
     def make(**answers: str) -> Project:
