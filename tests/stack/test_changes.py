@@ -10,10 +10,6 @@ TASK = 'module.ecs["ows"].aws_ecs_task_definition.service-task'
 SERVICE = 'module.ecs["ows"].aws_ecs_service.service'
 
 
-def services(stack) -> str:
-    return (stack.folder / "workspaces" / "local.tfvars").read_text()
-
-
 def rewrite(stack, pattern: str, replacement: str) -> None:
     file = stack.folder / "workspaces" / "local.tfvars"
     text, count = re.subn(pattern, replacement, file.read_text())
@@ -48,17 +44,24 @@ CHANGES = {
         "module.ec2_instances.aws_launch_template.launch": "update",
         "module.ec2_instances.aws_autoscaling_group.asg": "update",
     },
-    a_jumpbox: {
-        "module.public_layer.aws_instance.jumpbox[0]": "create",
-        "module.public_layer.aws_eip.jump[0]": "create",
-        "module.public_layer.aws_security_group.jump_ssh_sg[0]": "create",
-        "module.public_layer.aws_vpc_security_group_ingress_rule.jump_ssh[\"203.0.113.0/24\"]": "create",
-        "module.public_layer.aws_vpc_security_group_egress_rule.jump[0]": "create",
-    },
-    a_second_service: {
-        'module.ecs["explorer"].aws_ecs_task_definition.service-task': "create",
-        'module.ecs["explorer"].aws_ecs_service.service': "create",
-    },
+    a_jumpbox: dict.fromkeys((
+        "module.public_layer.aws_instance.jumpbox[0]",
+        "module.public_layer.aws_security_group.jump_ssh_sg[0]",
+        'module.public_layer.aws_vpc_security_group_ingress_rule.jump_ssh["203.0.113.0/24"]',
+        "module.public_layer.aws_vpc_security_group_egress_rule.jump_all[0]",
+        'module.ec2_instances.aws_vpc_security_group_ingress_rule.instance_from_jumpbox["jumpbox"]',
+        'module.database_layer.aws_vpc_security_group_ingress_rule.postgres["jumpbox"]',
+    ), "create"),
+    a_second_service: dict.fromkeys((
+        'module.ecs["explorer"].aws_ecs_task_definition.service-task',
+        'module.ecs["explorer"].aws_ecs_service.service',
+        'module.ecs["explorer"].aws_cloudwatch_log_group.service',
+        'module.ecs_policy.aws_iam_role.task["explorer"]',
+        'module.ecs_policy.aws_iam_role_policy.access_to_ssm["explorer"]',
+        'module.ecs_policy.aws_iam_role_policy.mount_file_system["explorer"]',
+        'module.load_balancer["shared"].aws_lb_target_group.service["explorer"]',
+        'module.load_balancer["shared"].aws_lb_listener_rule.service["explorer"]',
+    ), "create") | {"module.ecs_policy.aws_iam_role_policy.execution": "update"},  # its log group
 }
 
 

@@ -3,81 +3,95 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from . import frame
-from .core import console, embedded_aws, settings
-from .core.console import Failed, Refused
+from .core import console, embedded_aws, runs, settings
+from .core.console import BadInput, Refused
 from .core.embedded_aws import Server
+from .core.settings import Settings
+
+CONFIRM = {"confirm": "the environment's name, instead of typing it: local"}
 
 
-@frame.task(help={**frame.JSON})
-def up(context, json=False):
+@frame.task(help={**frame.WORKSPACE, **frame.JSON})
+def up(context, workspace="local", json=False):
     """Start the embedded AWS; the account that was saved comes back."""
-    local = settings.load()
-    if _named_elsewhere():
-        server = embedded_aws.status(local.root)
-        if not server.running:
-            raise Failed(f"Nothing answers at {server.endpoint}, which AWS_ENDPOINT_URL names.", run="unset AWS_ENDPOINT_URL")
-        console.say("AWS_ENDPOINT_URL is set: the workspace local uses that server, and none is started.")
-    else:
-        server = embedded_aws.up(local.root, console.say)
-    _report(local, server, json)
+    local = _local(workspace)
+    _report(local, embedded_aws.up(local.root, console.say), json)
 
 
-@frame.task(help={**frame.JSON})
-def down(context, json=False):
+@frame.task(help={**frame.WORKSPACE, **frame.JSON})
+def down(context, workspace="local", json=False):
     """Stop the embedded AWS; it saves its account first."""
-    local = settings.load()
-    _require_own("stop it")
+    local = _local(workspace)
+    _require_ours(local, "stop it")
     _report(local, embedded_aws.down(local.root, console.say), json)
 
 
-@frame.task(help={**frame.JSON})
-def status(context, json=False):
+@frame.task(help={**frame.WORKSPACE, **frame.JSON})
+def status(context, workspace="local", json=False):
     """Say whether the embedded AWS runs, where, and what it can do."""
-    local = settings.load()
+    local = _local(workspace)
     _report(local, embedded_aws.status(local.root), json)
 
 
-@frame.task(help={**frame.YES, **frame.JSON})
-def reset(context, yes=False, json=False):
-    """Empty the embedded AWS: everything in its account is gone, Terraform's state of the workspace local too."""
-    local = settings.load()
-    _require_own("empty it")
-    console.confirm("Delete everything in the embedded AWS?", yes)
+@frame.task(help={**frame.WORKSPACE, **CONFIRM, **frame.JSON})
+def reset(context, workspace="local", confirm="", json=False):
+    """Empty the embedded AWS: all that is deployed there, its secrets, and Terraform's state of it."""
+    local = _local(workspace)
+    _require_ours(local, "empty it")
+    _consent(local, confirm)
     _report(local, embedded_aws.reset(local.root, console.say), json)
 
 
-def _named_elsewhere() -> bool:
-    return bool(os.environ.get("AWS_ENDPOINT_URL"))
+def _local(workspace: str) -> Settings:
+    """The workspace's settings. Raises BadInput: there is one embedded AWS, and it is the workspace local's."""
+    if workspace != "local":
+        raise BadInput(f"The embedded AWS serves the workspace local, not {workspace}.")
+    return settings.load(workspace)
 
 
-def _require_own(purpose: str) -> None:
-    """Raise Refused (3) while AWS_ENDPOINT_URL names the server in use: it is not ours to end."""
-    if _named_elsewhere():
-        raise Refused(f"AWS_ENDPOINT_URL is set, so the embedded AWS in use is not this project's own. To {purpose}, go where "
-                      "it was started; for this project's own, unset the variable.", run="unset AWS_ENDPOINT_URL")
+def _require_ours(local: Settings, purpose: str) -> None:
+    """Raise Refused (3) when the server in use is somebody else's, or Terraform is at work on it."""
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        raise Refused(f"AWS_ENDPOINT_URL names the embedded AWS in use. To {purpose}, go where it was started; for this "
+                      "project's own, unset the variable.", run="unset AWS_ENDPOINT_URL")
+    run = runs.find(local)
+    if run and run.running:
+        raise Refused(f"Terraform is at work on the embedded AWS ({run.kind}, process {run.pid}). Let it end before you {purpose}.",
+                      run="invoke apply")
 
 
-def _report(local: settings.Settings, server: Server, json: bool) -> None:
-    if json:
-        frame.emit(local, _as_json(server))
-        return
+def _consent(local: Settings, confirm: str) -> None:
+    """Raise Refused (3) unless the name of what is about to be lost was given."""
+    console.warn("All that is deployed in the embedded AWS will be lost: its database and files, its secrets, Terraform's state.")
+    if not confirm and sys.stdin.isatty():
+        print("Type local to go on: ", end="", file=sys.stderr, flush=True)
+        confirm = sys.stdin.readline().strip()
+    if confirm not in ("local", local.id):
+        raise Refused("Nothing was changed: this wants the environment's name.", run="invoke local.reset --confirm local")
+
+
+def _report(local: Settings, server: Server, json: bool) -> None:
     if server.warning:
         console.warn(server.warning)
-    if not server.running:
+    if json:
+        frame.emit(local, _as_json(server))
+    elif server.running:
+        console.show(f"The embedded AWS runs at {server.endpoint}")
+        console.show(f"  containers  {'really run' if server.containers else 'are recorded, not run'}")
+        if server.saved_at:
+            console.show(f"  saved       {embedded_aws.age(server.saved_at)}")
+        if server.pid:
+            console.show(f"  process     {server.pid}")
+        if server.log:
+            console.show(f"  log         {_shown(server.log, local.root)}")
+    else:
         kept = f"; its account of {embedded_aws.age(server.saved_at)} is kept" if server.saved_at else ""
         console.show(f"The embedded AWS is not running{kept}.")
-        console.say("  run: invoke local.up")
-        return
-    console.show(f"The embedded AWS runs at {server.endpoint}")
-    console.show(f"  containers  {'really run' if server.containers else 'are recorded, not run (no Docker engine is used)'}")
-    if server.saved_at:
-        console.show(f"  saved       {embedded_aws.age(server.saved_at)}")
-    if server.log:
-        console.show(f"  process     {server.pid}, log {_shown(server.log, local.root)}")
 
 
 def _as_json(server: Server) -> dict[str, Any]:

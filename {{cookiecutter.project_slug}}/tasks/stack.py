@@ -26,7 +26,7 @@ def bootstrap(context, workspace=None, account=None, json=False, endpoint_from_e
 
 
 def _record_account(settings: project.Settings, account: str) -> None:
-    names.check_account(account)
+    names.check_real_account(account)
     if settings.is_local:
         raise BadInput("The workspace local has no account of its own to record.", run="invoke workspace.add prod")
     if settings.account and settings.account != account:

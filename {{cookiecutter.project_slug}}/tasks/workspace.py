@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .core import console, names, settings as project
+from .core import console, names
+from .core import settings as project
 from .core.console import BadInput, say, show
 from .frame import JSON, positional, task
 
@@ -25,7 +26,7 @@ def add(context, name, source=None, account="", region=None):
     source = source or next((known for known in project.workspaces() if known != names.LOCAL), names.LOCAL)
     original = project.load(source)
     if account:
-        names.check_account(account)
+        names.check_real_account(account)
     region = names.check_region(region or original.region)
 
     copy = file.with_suffix(".new")  # renamed at the end: a workspace is there whole or not at all

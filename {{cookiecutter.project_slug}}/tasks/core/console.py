@@ -113,15 +113,18 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]],
     from rich.table import Table
 
     rows = [tuple(map(str, row)) for row in rows]
+    console = _rich(sys.stdout)
+    # Room for every column but the last at its full width. Rich drops columns that may not wrap and do not fit.
+    needed = sum(max(map(len, cells)) + 3 for cells in zip(columns, *rows, strict=True) if cells[0] != last)
+    if not on_terminal(sys.stdout):
+        console.width = max(160, needed + 60)  # a file or a pipe has no width of its own: never cut an address
+    whole = last is not None and needed + 20 <= console.width
     grid = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        grid.add_column(column, overflow="fold", no_wrap=column != last and last is not None)
+        grid.add_column(column, overflow="fold", no_wrap=whole and column != last)
     for number, row in enumerate(rows):
         style = styles[number] if number < len(styles) else None
         grid.add_row(*(_plain(cell) for cell in row), style=style)
-    console = _rich(sys.stdout)
-    if not on_terminal(sys.stdout):
-        console.width = 160  # a file or a pipe has no width of its own: never cut an address
     console.print(grid)
 
 

@@ -72,7 +72,16 @@ def status(root: Path) -> Server:
 
 
 def up(root: Path, say: Say) -> Server:
-    """Start the project's server unless it runs. Raises Failed or TookTooLong with the end of its log."""
+    """Start the project's server unless it runs, or AWS_ENDPOINT_URL names another one.
+
+    Raises Failed or TookTooLong with the end of its log.
+    """
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        server = status(root)
+        if not server.running:
+            raise Failed(f"Nothing answers at {server.endpoint}, which AWS_ENDPOINT_URL names.", run="unset AWS_ENDPOINT_URL")
+        say("AWS_ENDPOINT_URL is set: the workspace local uses that server, and none is started.")
+        return server
     home = home_of(root)
     server = look(home)
     if server.running:

@@ -45,7 +45,8 @@ def initialise(terraform: Terraform, say: Callable[[str], None], new_backend: bo
     """Run ``terraform init``. Raises Refused (3) when the state would silently be another one than before."""
     settings = terraform.settings
     wanted = _inputs(settings)
-    before = (read_json(_record(settings)) or {}).get("backend")
+    recorded = read_json(_record(settings))
+    before = recorded.get("backend") if isinstance(recorded, dict) else None
     if before and before != wanted["backend"] and not new_backend:
         raise Refused(
             f"The state of workspace {settings.workspace} has been {_where(before)}; main.tf and the settings now say "
@@ -120,8 +121,8 @@ def _record(settings: Settings) -> Path:
 def _inputs(settings: Settings) -> dict:
     """What init reads: the backend, the providers and modules that the configuration names, the lock file."""
     digest = hashlib.sha256()
-    for file in sorted([*settings.root.glob("*.tf"), settings.root / ".terraform.lock.hcl"]):
-        if file.exists():
+    for pattern in ("*.tf", "modules/**/*.tf", ".terraform.lock.hcl"):
+        for file in sorted(settings.root.glob(pattern)):
             digest.update(file.read_bytes())
     present = (settings.root / ".terraform" / settings.workspace / "providers").exists()
     return {"backend": backend(settings), "configuration": digest.hexdigest(), "providers": present}

@@ -12,7 +12,8 @@ WORKSPACE_LENGTH = 16
 ACCOUNT = re.compile(r"[0-9]{12}")
 SLUG_LENGTH = (3, 28)
 REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
-RESERVED_WORKSPACES = ("default",)
+# default is Terraform's own; <project>-<workspace>-admin holds another workspace's master password
+RESERVED_WORKSPACE = re.compile(r"default|(.+-)?admin")
 
 LOCAL = "local"
 LOCAL_ACCOUNT = "000000000000"
@@ -20,10 +21,11 @@ LOCAL_ACCOUNT = "000000000000"
 
 def check_workspace(name: str) -> str:
     """The name itself. Raises BadInput: Terraform and AWS names are made of it, and so is a file name."""
-    if not WORKSPACE.fullmatch(name) or len(name) > WORKSPACE_LENGTH or name in RESERVED_WORKSPACES:
+    shaped = WORKSPACE.fullmatch(name) and len(name) <= WORKSPACE_LENGTH
+    if not shaped or RESERVED_WORKSPACE.fullmatch(name):
         raise BadInput(
-            f"{name!r} is not a workspace name: use up to {WORKSPACE_LENGTH} lower-case letters, digits and single "
-            "hyphens, beginning with a letter, for example prod (default is Terraform's own)."
+            f"{name!r} cannot be a workspace: use up to {WORKSPACE_LENGTH} lower-case letters, digits and single hyphens, "
+            "beginning with a letter, for example prod; not default, nor admin at the end."
         )
     return name
 
@@ -41,6 +43,13 @@ def check_account(account: str) -> str:
     """The account id itself. Raises BadInput unless it has 12 digits."""
     if not ACCOUNT.fullmatch(account):
         raise BadInput(f"{account!r} is not an AWS account id: 12 digits, for example 123456789012.")
+    return account
+
+
+def check_real_account(account: str) -> str:
+    """The account id itself. Raises BadInput unless it can be an account on AWS: the embedded one cannot."""
+    if check_account(account) == LOCAL_ACCOUNT:
+        raise BadInput(f"{LOCAL_ACCOUNT} is the embedded AWS on this machine; only the workspace local uses it.")
     return account
 
 

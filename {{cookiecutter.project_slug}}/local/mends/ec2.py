@@ -1,0 +1,79 @@
+"""EC2: security group rules, and the jumpbox with its address."""
+
+from __future__ import annotations
+
+from mends import around, around_function, mend
+
+METADATA_OPTIONS = (  # as it is shown, as it is asked for, AWS's default for Amazon Linux 2023
+    ("httpTokens", "HttpTokens", "required"),
+    ("httpEndpoint", "HttpEndpoint", "enabled"),
+    ("httpPutResponseHopLimit", "HttpPutResponseHopLimit", "2"),
+    ("httpProtocolIpv6", "HttpProtocolIpv6", "disabled"),
+    ("instanceMetadataTags", "InstanceMetadataTags", "disabled"),
+)
+
+
+@mend("ec2.all-traffic-has-no-ports", "revoking the allow-all egress of a new group misses silently: every group keeps it")
+def all_traffic_has_no_ports() -> None:
+    from ministack.services import ec2
+
+    @around_function(ec2, "_parse_ip_permissions")
+    def without_ports(original, request, prefix):
+        rules = original(request, prefix)
+        for rule in rules:
+            if rule["IpProtocol"] == "-1":  # the provider sends ports 0 to 0 with it, which AWS ignores
+                rule.pop("FromPort", None)
+                rule.pop("ToPort", None)
+        return rules
+
+
+@mend("ec2.instance-fields", "an instance forgets its metadata options and that its disk is encrypted: the jumpbox is replaced "
+      "at every plan")
+def instance_fields() -> None:
+    from ministack.services import ec2
+
+    @around(ec2, "RunInstances")
+    def kept(original, request):
+        before = set(ec2._instances)
+        answer = original(request)
+        for name in set(ec2._instances) - before:
+            ec2._instances[name]["_metadata_options"] = {
+                field: ec2._p(request, f"MetadataOptions.{asked}") or default for field, asked, default in METADATA_OPTIONS}
+            _encrypt(name, request)
+        return answer
+
+    @around_function(ec2, "_instance_xml")
+    def shown(original, instance):
+        options = instance.get("_metadata_options", {})
+        inner = "".join(f"<{field}>{value}</{field}>" for field, value in options.items())
+        return original(instance).replace(
+            "</instanceId>", f"</instanceId><metadataOptions><state>applied</state>{inner}</metadataOptions>", 1)
+
+
+@mend("ec2.address-filter", "the filter of DescribeAddresses is ignored: with a NAT gateway beside it, the provider waits in "
+      "vain for the jumpbox's address")
+def address_filter() -> None:
+    from ministack.services import ec2
+
+    fields = {"association-id": "AssociationId", "allocation-id": "AllocationId", "instance-id": "InstanceId"}
+
+    @around(ec2, "DescribeAddresses")
+    def filtered(original, request):
+        wanted = {fields[name]: values for name, values in ec2._parse_filters(request).items() if name in fields}
+        if not wanted:
+            return original(request)
+        found = [name for name, address in ec2._addresses.items()
+                 if all(address[field] in values for field, values in wanted.items())]
+        asked = {f"AllocationId.{number}": name for number, name in enumerate(found or ["none"], start=1)}
+        return original({**request, **asked})
+
+
+def _encrypt(instance: str, request: dict) -> None:
+    from ministack.services import ec2
+
+    prefixes = [f"BlockDeviceMapping.{number}." for number in range(1, 9)]
+    encrypted = {ec2._p(request, prefix + "DeviceName") for prefix in prefixes
+                 if ec2._p(request, prefix + "Ebs.Encrypted") == "true"}
+    for volume in ec2._volumes.values():
+        if any(each["InstanceId"] == instance and each["Device"] in encrypted for each in volume["Attachments"]):
+            volume["Encrypted"] = True

@@ -1,0 +1,30 @@
+# Where the database is, in chamber's layout: /<service>/<key>, the version in the description. `chamber exec`
+# gives a task DB_HOSTNAME, DB_PORT and DB_DATABASE, the names that OWS reads. None of it is a secret; user and
+# password of the application are written by chamber, never by Terraform.
+
+locals {
+  location = {
+    db_hostname = aws_db_instance.rds.address
+    db_port     = tostring(local.port)
+    db_database = var.db_name
+  }
+}
+
+resource "aws_ssm_parameter" "service" {
+  for_each = local.location
+
+  name           = "/${var.chamber_service}/${each.key}"
+  description    = "1"
+  type           = "String"
+  insecure_value = each.value
+}
+
+# Only the administration jobs read this one: beside it stands the master password.
+resource "aws_ssm_parameter" "admin" {
+  for_each = merge(local.location, { db_username = var.db_admin_username })
+
+  name           = "/${var.chamber_admin_service}/${each.key}"
+  description    = "1"
+  type           = "String"
+  insecure_value = each.value
+}

@@ -1,0 +1,14 @@
+output "service" {
+  description = "Name of the service."
+  value       = aws_ecs_service.service.name
+}
+
+output "task_definition" {
+  description = "ARN of the revision that the service was given."
+  value       = aws_ecs_task_definition.service-task.arn
+}
+
+output "log_group" {
+  description = "Name of the log group."
+  value       = aws_cloudwatch_log_group.service.name
+}

@@ -1,0 +1,61 @@
+output "wms_endpoint" {
+  description = "Where the first service answers."
+  value       = local.endpoints[keys(local.endpoints)[0]]
+}
+
+output "endpoints" {
+  description = "Service -> its URL."
+  value       = local.endpoints
+}
+
+output "alb_endpoint" {
+  description = "Load balancer -> its name in the DNS; `shared` is the one that services share."
+  value       = { for key, alb in module.load_balancer : key => alb.alb_dns_name }
+}
+
+output "cluster" {
+  description = "The ECS cluster."
+  value       = aws_ecs_cluster.cluster.name
+}
+
+output "services" {
+  description = "Service -> its ECS service, revision, image and log group."
+  value = {
+    for key, service in module.ecs : key => {
+      service         = service.service
+      task_definition = service.task_definition
+      image           = local.services[key].image
+      log_group       = service.log_group
+    }
+  }
+}
+
+output "database_endpoint" {
+  description = "host:port of the database."
+  value       = module.database_layer.endpoint
+}
+
+output "file_system_id" {
+  description = "The EFS file system; null when data lies in S3 only."
+  value       = one(module.efs[*].efs_id)
+}
+
+output "log_groups" {
+  description = "Every log group of this deployment."
+  value       = concat(module.ec2_instances.log_groups, [for service in module.ecs : service.log_group])
+}
+
+output "parameter_store_key_id" {
+  description = "Id of chamber's key."
+  value       = module.ecs_policy.parameter_store_key_id
+}
+
+output "chamber_service" {
+  description = "Chamber service of the tasks."
+  value       = local.chamber_service
+}
+
+output "chamber_admin_service" {
+  description = "Chamber service of administration: the master password is here."
+  value       = local.chamber_admin_service
+}

@@ -1,0 +1,308 @@
+# The whole deployment, planned without AWS: what follows from a workspace's variables.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+# the plan adopts both, and a mock has nothing to adopt
+override_resource {
+  target = module.ecs_policy.aws_kms_key.parameter_store_key
+  values = { arn = "arn:aws:kms:ap-southeast-2:123456789012:key/shared", key_id = "shared" }
+}
+
+override_resource {
+  target = module.ecs_policy.aws_kms_alias.parameter_store_key
+}
+
+override_resource {
+  target = module.public_layer.aws_nat_gateway.nat["ap-southeast-2a"]
+  values = { id = "nat-a" }
+}
+
+override_resource {
+  target = module.public_layer.aws_nat_gateway.nat["ap-southeast-2b"]
+  values = { id = "nat-b" }
+}
+
+variables {
+  account             = "123456789012"
+  region              = "ap-southeast-2"
+  workspace           = "default" # Terraform's workspace during a test
+  aws_ami             = "ami-0123456789abcdef0"
+  db_password         = "not-a-secret"
+  db_password_version = 3
+  services            = { ows = {} }
+  images              = { ows = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/maps@sha256:0123456789012345678901234567890123456789012345678901234567890123" }
+}
+
+run "every_name_holds_cluster_and_workspace" {
+  command = plan
+
+  assert {
+    condition     = aws_ecs_cluster.cluster.name == "${local.project.cluster}-default" && output.services["ows"].service == "${local.project.cluster}-default-ows"
+    error_message = "The names of cluster and service."
+  }
+
+  assert {
+    condition     = output.chamber_service == "${local.project.slug}-default" && output.chamber_admin_service == "${local.project.slug}-default-admin"
+    error_message = "The services of chamber."
+  }
+
+  assert {
+    condition     = length(output.log_groups) == 7 && alltrue([for group in output.log_groups : startswith(group, "/${local.project.cluster}-default/")])
+    error_message = "The log groups."
+  }
+}
+
+run "each_zone_has_its_three_subnets" {
+  command = plan
+
+  variables {
+    zones = 3
+  }
+
+  assert {
+    condition = jsonencode(local.subnets) == jsonencode({
+      database = { "ap-southeast-2a" = "10.0.20.0/24", "ap-southeast-2b" = "10.0.21.0/24", "ap-southeast-2c" = "10.0.22.0/24" }
+      private  = { "ap-southeast-2a" = "10.0.10.0/24", "ap-southeast-2b" = "10.0.11.0/24", "ap-southeast-2c" = "10.0.12.0/24" }
+      public   = { "ap-southeast-2a" = "10.0.0.0/24", "ap-southeast-2b" = "10.0.1.0/24", "ap-southeast-2c" = "10.0.2.0/24" }
+    })
+    error_message = "The subnets."
+  }
+
+  assert {
+    condition     = length(module.ec2_instances.private_subnet_ids) == 3 && length(module.public_layer.public_subnet_ids) == 3
+    error_message = "A private and a public subnet in each zone."
+  }
+}
+
+run "one_nat_gateway_serves_all_zones" {
+  command = plan
+
+  assert {
+    condition     = jsonencode(module.public_layer.nat_ids) == jsonencode({ "ap-southeast-2a" = "nat-a", "ap-southeast-2b" = "nat-a" })
+    error_message = "single is one gateway."
+  }
+}
+
+run "per_zone_is_a_nat_gateway_a_zone" {
+  command = plan
+
+  variables {
+    nat = "per_zone"
+  }
+
+  assert {
+    condition     = jsonencode(module.public_layer.nat_ids) == jsonencode({ "ap-southeast-2a" = "nat-a", "ap-southeast-2b" = "nat-b" })
+    error_message = "per_zone is one gateway a zone."
+  }
+}
+
+run "without_cidrs_there_is_no_jumpbox" {
+  command = plan
+
+  assert {
+    condition     = length(module.public_layer.jump_ssh_sg_ids) == 0 && module.public_layer.jumpbox_ip == null
+    error_message = "No jumpbox unless somebody may use it."
+  }
+}
+
+run "with_cidrs_there_is_one" {
+  command = plan
+
+  variables {
+    jumpbox_cidrs = ["203.0.113.0/24"]
+  }
+
+  assert {
+    condition     = length(module.public_layer.jump_ssh_sg_ids) == 1 && module.public_layer.jumpbox_ip != null
+    error_message = "A jumpbox for the networks that may use it."
+  }
+}
+
+run "the_container_gets_its_digest_its_region_and_its_secrets_service" {
+  command = plan
+
+  assert {
+    condition     = jsondecode(local.container_definitions["ows"])[0].image == var.images["ows"]
+    error_message = "The pinned image."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, value in {
+        AWS_REGION         = "ap-southeast-2"
+        AWS_DEFAULT_REGION = "ap-southeast-2"
+        CHAMBER_SERVICE    = "${local.project.slug}-default"
+        PGSSLMODE          = "require"
+      } : contains(jsondecode(local.container_definitions["ows"])[0].environment, { name = name, value = value })
+    ])
+    error_message = "What chamber, S3 and PostgreSQL need to start."
+  }
+
+  assert {
+    condition     = !can(regex("(?i)password|secret", local.container_definitions["ows"]))
+    error_message = "No secret in a task definition."
+  }
+
+  assert {
+    condition     = jsondecode(local.container_definitions["ows"])[0].portMappings[0].hostPort == 0
+    error_message = "Docker picks the host's port, so two tasks fit one instance."
+  }
+}
+
+run "what_people_write_goes_over_the_defaults" {
+  command = plan
+
+  variables {
+    services = {
+      ows = {
+        command         = ["gunicorn", "--workers=4", "it's \"quoted\""]
+        environment     = { CHAMBER_SERVICE = "mine", GDAL_HTTP_MAX_RETRY = "5" }
+        chamber_service = "shared-secrets"
+        port            = 8080
+      }
+    }
+  }
+
+  assert {
+    condition     = jsondecode(local.container_definitions["ows"])[0].command[2] == "it's \"quoted\""
+    error_message = "The command, word by word."
+  }
+
+  assert {
+    condition     = contains(jsondecode(local.container_definitions["ows"])[0].environment, { name = "CHAMBER_SERVICE", value = "mine" })
+    error_message = "The service's environment wins."
+  }
+
+  assert {
+    condition     = jsondecode(local.container_definitions["ows"])[0].portMappings[0].containerPort == 8080
+    error_message = "The port."
+  }
+}
+
+run "the_file_system_is_mounted_where_the_seed_has_it" {
+  command = plan
+
+  assert {
+    condition     = output.file_system_id != null && jsondecode(local.container_definitions["ows"])[0].mountPoints[0].containerPath == "/opt/data"
+    error_message = "EFS at /opt/data."
+  }
+}
+
+run "s3_leaves_the_file_system_out" {
+  command = plan
+
+  variables {
+    storage      = "s3"
+    data_buckets = ["dea-public-data/baseline"]
+  }
+
+  assert {
+    condition     = output.file_system_id == null && length(module.efs) == 0 && length(jsondecode(local.container_definitions["ows"])[0].mountPoints) == 0
+    error_message = "No file system, nothing to mount."
+  }
+}
+
+run "a_second_service_shares_the_load_balancer" {
+  command = plan
+
+  variables {
+    services = { ows = {}, tiles = { path = "/tiles/*" } }
+    images = {
+      ows   = "ghcr.io/opendatacube/ows@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+      tiles = "ghcr.io/opendatacube/tiles@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+    }
+  }
+
+  assert {
+    condition     = length(output.alb_endpoint) == 1 && endswith(output.endpoints["tiles"], "/tiles/")
+    error_message = "One load balancer, a path for the second service."
+  }
+}
+
+run "or_has_its_own" {
+  command = plan
+
+  variables {
+    services = { ows = {}, tiles = { load_balancer = "own" } }
+    images = {
+      ows   = "ghcr.io/opendatacube/ows@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+      tiles = "ghcr.io/opendatacube/tiles@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+    }
+  }
+
+  assert {
+    condition     = sort(keys(output.alb_endpoint)) == tolist(["shared", "tiles"]) && module.load_balancer["tiles"].alb_name == "${local.name}-tiles"
+    error_message = "A load balancer of its own."
+  }
+}
+
+run "a_certificate_makes_it_https" {
+  command = plan
+
+  variables {
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef"
+    services        = { ows = { host = "wms.example.com" } }
+  }
+
+  assert {
+    condition     = output.wms_endpoint == "https://wms.example.com/"
+    error_message = "The endpoint."
+  }
+}
+
+run "graviton_machines_run_arm64_containers" {
+  command = plan
+
+  variables {
+    instance_type = "m7gd.large"
+  }
+
+  assert {
+    condition     = module.ec2_instances.cpu_architecture == "ARM64"
+    error_message = "m7gd is Graviton."
+  }
+}
+
+run "and_others_do_not" {
+  command = plan
+
+  variables {
+    instance_type = "g4dn.xlarge"
+  }
+
+  assert {
+    condition     = module.ec2_instances.cpu_architecture == "X86_64"
+    error_message = "g4dn has a graphics card, not a Graviton."
+  }
+}
+
+run "an_empty_prefix_shares_the_host_logs_but_not_the_service_s" {
+  command = plan
+
+  variables {
+    cloudwatch_prefix = ""
+  }
+
+  assert {
+    condition     = contains(output.log_groups, "/var/log/dmesg") && contains(output.log_groups, "/${local.name}/apps/ows")
+    error_message = "The seed's names for the host, the project's own for the service."
+  }
+}
+
+run "a_tag_is_enough_in_the_embedded_aws" {
+  command = plan
+
+  variables {
+    account  = "000000000000"
+    services = { ows = { image = "ghcr.io/opendatacube/ows:1.9.14" } }
+    images   = {}
+  }
+
+  assert {
+    condition     = output.services["ows"].image == "ghcr.io/opendatacube/ows:1.9.14"
+    error_message = "Tags are fine where nothing is deployed."
+  }
+}
