@@ -52,7 +52,10 @@ It runs. Look around:
 """)
 
 
-@task(help={"only": "a folder or file below tests/, or a pytest expression for -k", "fast": "without what needs an applied stack"})
+@task(help={
+    "only": "a folder or file below tests/, or a pytest expression for -k",
+    "fast": "without what needs an applied stack",
+})
 def test(context, only="", fast=False):
     """Run the tests of the template and of the project that it makes."""
     chosen = [str(ROOT / "tests" / only)] if only and (ROOT / "tests" / only).exists() else ["-k", only] if only else []

@@ -21,10 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "{{cookiecutter.project_slug}}"), str(ROOT / "tests" / "support")]
 
 from driven_project import Project, share  # noqa: E402
-
 from tasks.core import embedded_aws  # noqa: E402
 
 PLANS = 3
+PLAN = ("plan", "-input=false", "-var-file=workspaces/local.tfvars", "-var=db_password_version=1", "-out=by.tfplan")
 SHIM = """#!/usr/bin/env bash
 echo "$EPOCHREALTIME" >> "$TERRAFORM_TIMES"
 "{terraform}" "$@"
@@ -82,7 +82,8 @@ def prepared(folder: Path) -> Bench:
     shim.chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
     mirror = {name: os.environ[name] for name in ("TF_CLI_CONFIG_FILE", "TF_PROVIDER_MIRROR") if name in os.environ}
-    project = Bench(baked, {**kept, **mirror, "PATH": f"{shims}:{os.environ['PATH']}", "TERRAFORM_TIMES": str(folder / "times")})
+    shimmed = {"PATH": f"{shims}:{os.environ['PATH']}", "TERRAFORM_TIMES": str(folder / "times")}
+    project = Bench(baked, {**kept, **mirror, **shimmed})
     project.must("local.up")
     project.must("bootstrap")
     project.client("ssm").put_parameter(Name="/datacube-wms-local-admin/db_password", Value="bench-only-1", Description="1",
@@ -104,7 +105,7 @@ def deployed(project: Bench) -> float:
 
 
 def typed(project: Bench) -> float:
-    terraform(project, "plan", "-input=false", "-var-file=workspaces/local.tfvars", "-var=db_password_version=1", "-out=by.tfplan")
+    terraform(project, *PLAN)
     terraform(project, "apply", "-input=false", "by.tfplan")
     terraform(project, "output", "-json")
     return project.span()
@@ -119,16 +120,14 @@ def planned(project: Bench) -> float:
 
 def plan_typed(project: Bench) -> float:
     started = time.monotonic()
-    terraform(project, "plan", "-input=false", "-var-file=workspaces/local.tfvars", "-var=db_password_version=1", "-out=by.tfplan")
+    terraform(project, *PLAN)
     project.times.unlink()
     return time.monotonic() - started
 
 
 def terraform(project: Bench, *words: str) -> None:
     environment = {
-        **project.environment, "TF_WORKSPACE": "local", "TF_DATA_DIR": ".terraform/local", "TF_VAR_db_password": "bench-only-1",
-        "AWS_ENDPOINT_URL": project.endpoint, "AWS_ACCESS_KEY_ID": "000000000000", "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_REGION": "ap-southeast-2",
+        **project.environment, **project.by_hand, "TF_VAR_db_password": "bench-only-1",
     }
     subprocess.run(["terraform", *words], cwd=project.folder, env=environment, check=True, stdout=subprocess.DEVNULL)
 

@@ -161,4 +161,7 @@ module "ecs" {
   log_retention_days    = var.log_retention_days
   volume_name           = local.volume_name
   file_system           = one([for efs in module.efs : { id = efs.efs_id, access_point_id = efs.access_point_id }])
+
+  # Tasks that start before their database fail, and ECS gives up a first deployment for good.
+  depends_on = [module.database_layer]
 }

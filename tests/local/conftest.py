@@ -8,6 +8,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+
 from tasks.core import embedded_aws
 from tasks.core.embedded_aws import Server
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+
 from tasks.core import embedded_aws
 from tasks.core.console import Failed, TookTooLong
 
@@ -228,6 +228,23 @@ def test_a_taken_port_is_said_and_another_one_used(home, python):
     assert said == [f"Port {port} is taken; the embedded AWS uses {server.port}."]
 
 
+def test_two_projects_that_start_at_once_get_ports_of_their_own(tmp_path, python):
+    with _taken() as port:
+        pass  # free again, and liked by both
+    homes, servers = [tmp_path / "one", tmp_path / "two"], []
+    starts = [threading.Thread(target=lambda home=home: servers.append(embedded_aws.start(home, python, port)))
+              for home in homes]
+    try:
+        for start in starts:
+            start.start()
+        for start in starts:
+            start.join()
+        assert len({server.port for server in servers}) == 2
+    finally:
+        for home in homes:
+            embedded_aws.stop(home)
+
+
 def test_the_port_stays_the_same_over_restarts(root):
     port = embedded_aws.up(root, print).port
     embedded_aws.down(root, print)
@@ -367,55 +384,7 @@ def test_another_version_than_the_pinned_one_is_refused(tmp_path, python):
     assert done.stderr.startswith("The embedded AWS needs MiniStack 1.5.32, found 1.5.33")
 
 
-class TestEnvironment:
-    """Its making, with a stand-in for pip that counts."""
-
-    @pytest.fixture
-    def folder(self, tmp_path, monkeypatch):
-        self.runs = []
-        monkeypatch.setattr(embedded_aws, "_run", self._make)
-        monkeypatch.setattr(embedded_aws, "_works", lambda python: python.exists())
-        return tmp_path / "ministack"
-
-    def _make(self, command, purpose):
-        self.runs.append(purpose)
-        if command[1:3] == ["-m", "venv"]:
-            (Path(command[3]) / "bin").mkdir(parents=True)
-            (Path(command[3]) / "bin" / "python").touch()
-
-    def _made(self, folder) -> int:
-        before = len(self.runs)
-        embedded_aws.environment(folder, lambda text: None)
-        return len(self.runs) - before
-
-    def test_is_made_once(self, folder):
-        assert (self._made(folder), self._made(folder)) == (2, 0)
-
-    def test_is_made_again_when_it_is_half_made(self, folder):
-        (folder / "bin").mkdir(parents=True)
-        (folder / "bin" / "python").touch()
-        assert self._made(folder) == 2
-
-    def test_is_made_again_when_its_python_is_gone(self, folder):
-        self._made(folder)
-        (folder / "bin" / "python").unlink()
-        assert self._made(folder) == 2
-
-    def test_is_made_again_when_the_requirements_change(self, folder):
-        self._made(folder)
-        assert (folder / "made-from").read_text() == hashlib.sha256(
-            embedded_aws.PROGRAM.with_name("requirements.txt").read_bytes() + sys.version.encode()).hexdigest()
-        (folder / "made-from").write_text("of other requirements")
-        assert self._made(folder) == 2
-
-
-def test_an_environment_that_cannot_be_made_is_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(Failed, match="Could not make a virtual environment"):
-        embedded_aws.environment(tmp_path / "ministack", lambda text: None)
-
-
-@pytest.mark.parametrize("seconds, words", [(0, "just now"), (1, "1 second ago"), (59, "59 seconds ago"), (60, "1 minute ago"),
-                                            (7200, "2 hours ago"), (90_000, "1 day ago")])
+@pytest.mark.parametrize("seconds, words", [(0, "just now"), (1, "1 second ago"), (59, "59 seconds ago"),
+                                            (60, "1 minute ago"), (7200, "2 hours ago"), (90_000, "1 day ago")])
 def test_an_age_in_words(seconds, words):
     assert embedded_aws.age(datetime.now(timezone.utc) - timedelta(seconds=seconds)) == words

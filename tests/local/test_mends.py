@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
+
 from tasks.core import embedded_aws
 
 Clients = Callable[..., object]

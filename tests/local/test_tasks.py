@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from driven_project import Project, share
 from tasks.core import embedded_aws
+from tasks.core.processes import start_time, write_json
 
 
 @pytest.fixture
@@ -20,7 +22,8 @@ def project(bake, tmp_path, python) -> Iterator[Project]:
     """A project of its own whose MiniStack environment is made."""
     folder = shutil.copytree(bake(), tmp_path / "project")
     share(python.parents[1], folder)
-    yield Project(folder, {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONDONTWRITEBYTECODE") if name in os.environ})
+    passed_on = ("PATH", "HOME", "PYTHONDONTWRITEBYTECODE")
+    yield Project(folder, {name: os.environ[name] for name in passed_on if name in os.environ})
     embedded_aws.stop(embedded_aws.home_of(folder))
 
 
@@ -75,12 +78,11 @@ def test_it_is_not_stopped_under_a_running_terraform(project):
     project.must("local.up")
     runs = project.folder / ".local" / "runs" / "local"
     runs.mkdir(parents=True)
-    script = ("import json, os, time; from core.processes import start_time; pid = os.getpid(); at = start_time(pid);"
-              f"json.dump(dict(kind='apply', pid=pid, start_time=at, supervisor=pid, supervisor_start_time=at,"
-              f"started_at='2026-01-01T00:00:00+00:00'), open({str(runs / 'run.json')!r}, 'w')); print(flush=True); time.sleep(60)")
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE,
-                          env={**os.environ, "PYTHONPATH": str(project.folder / "tasks")}) as terraform:
-        terraform.stdout.readline()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as terraform:
+        write_json(runs / "run.json", {
+            "kind": "apply", "pid": terraform.pid, "start_time": start_time(terraform.pid),
+            "supervisor": terraform.pid, "supervisor_start_time": start_time(terraform.pid),
+            "started_at": "2026-01-01T00:00:00+00:00"})
         for words in (("local.down",), ("local.reset", "--confirm", "local")):
             refused = project.invoke(*words)
             assert refused.code == 3 and "Terraform is at work" in refused.err

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
+
 from tasks.core import embedded_aws
 from tasks.core.embedded_aws import Server
 
@@ -84,7 +85,8 @@ def test_the_state_bucket_is_reached_by_address_and_its_lock_holds(tmp_path, ter
     (tmp_path / "main.tf").write_text(HEAD % BACKEND + SLOW)
     _must(terraform(mended, "init"))
     first = terraform(mended, "apply", "-auto-approve")
-    assert embedded_aws._until(lambda: (tmp_path / "started").exists(), 60)
+    assert embedded_aws._until(lambda: (tmp_path / "started").exists() or first.poll() is not None, 120)
+    assert first.poll() is None, first.communicate()[0]
     second, _ = terraform(mended, "plan").communicate(timeout=60)
     (tmp_path / "go-on").touch()
     _must(first)

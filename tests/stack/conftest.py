@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from driven_project import CANARY, Answer, Project, Watch, share
 
+from driven_project import CANARY, Answer, Project, Watch, share
 from tasks.core import embedded_aws
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def new_project(tmp_path_factory, bake, environment) -> Iterator[Callable[..., P
         folder = tmp_path_factory.mktemp("projects") / "project"
         shutil.copytree(bake(**answers), folder)
         share(embedded, folder)
-        project = Project(folder, environment)
+        project = Project(folder, dict(environment))
         made.append(project)
         return project
 
@@ -81,7 +81,7 @@ def stack(golden, tmp_path) -> Iterator[Project]:
     """A copy of the applied stack with a server of its own."""
     folder = tmp_path / "project"
     shutil.copytree(golden.project.folder, folder, symlinks=True)
-    project = Project(folder, golden.project.environment)
+    project = Project(folder, dict(golden.project.environment))
     project.must("local.up")
     yield project
     project.end()

@@ -34,7 +34,8 @@ def a_jumpbox(stack):
 
 
 def a_second_service(stack):
-    rewrite(stack, r"services = \{\n", 'services = {\n  explorer = { image = "ghcr.io/opendatacube/explorer:3", path = "/explorer*" }\n')
+    explorer = 'explorer = { image = "ghcr.io/opendatacube/explorer:3", path = "/explorer*" }'
+    rewrite(stack, r"services = \{\n", f"services = {{\n  {explorer}\n")
 
 
 CHANGES = {

@@ -84,19 +84,25 @@ def test_another_workspaces_file_never_reaches_this_state(stack):
         stack.terraform("plan", "-input=false", "-var-file=workspaces/dev.tfvars", "-var=db_password_version=1")
 
 
-def test_apply_refuses_a_key_that_is_about_to_die(stack):
+def test_a_key_that_is_about_to_die_stops_a_deploy_and_can_be_rescued(stack):
     stack.edit("log_retention_days", "3")
     stack.must("plan")
     kms = stack.client("kms")
     kms.schedule_key_deletion(KeyId=kms.describe_key(KeyId="alias/parameter_store_key")["KeyMetadata"]["KeyId"])
     answer = stack.invoke("deploy", "--yes")
-    assert answer.code == 3 and "cancel-key-deletion" in answer.err
+    assert answer.code == 3 and "invoke kms.rescue" in answer.err
+    assert stack.must("kms.status", "--json").json["state"] == "pending deletion"
+    stack.must("kms.rescue", "--yes")
+    found = stack.must("kms.status", "--json").json
+    assert (found["state"], found["managed"]) == ("enabled", True) and "datacube-wms-local-admin" in found["services"]
+    stack.must("deploy", "--yes")
 
 
 def test_a_workspace_of_another_account_is_refused_with_both_numbers(stack):
     stack.edit("account", '"111122223333"', workspace="dev")
-    stack.environment = {**stack.environment, "AWS_ENDPOINT_URL": stack.endpoint, "AWS_ACCESS_KEY_ID": "444455556666",
-                         "AWS_SECRET_ACCESS_KEY": "x"}
+    stack.environment |= {
+        "AWS_ENDPOINT_URL": stack.endpoint, "AWS_ACCESS_KEY_ID": "444455556666", "AWS_SECRET_ACCESS_KEY": "x",
+    }
     answer = stack.invoke("plan", "-w", "dev", "--endpoint-from-env")
     assert answer.code == 3 and "444455556666" in answer.err and "111122223333" in answer.err
     refused = stack.invoke("plan", "-w", "dev")
@@ -104,7 +110,9 @@ def test_a_workspace_of_another_account_is_refused_with_both_numbers(stack):
 
 
 def test_nothing_of_the_callers_shell_leaks_into_local(stack):
-    stack.environment = {**stack.environment, "AWS_PROFILE": "not-there", "AWS_SESSION_TOKEN": "stale", "AWS_REGION": "eu-west-1",
-                         "HTTP_PROXY": "http://127.0.0.1:9", "TF_LOG": "TRACE", "TF_CLI_ARGS": "-no-such-flag",
-                         "TF_VAR_max_size": "9", "TF_WORKSPACE": "dev", "TF_DATA_DIR": "/nowhere"}
+    stack.environment |= {
+        "AWS_PROFILE": "not-there", "AWS_SESSION_TOKEN": "stale", "AWS_REGION": "eu-west-1",
+        "HTTP_PROXY": "http://127.0.0.1:9", "TF_LOG": "TRACE", "TF_CLI_ARGS": "-no-such-flag",
+        "TF_VAR_max_size": "9", "TF_WORKSPACE": "dev", "TF_DATA_DIR": "/nowhere",
+    }
     stack.require_clean()

@@ -6,6 +6,7 @@ has its own embedded account, so all of them deploy at the same time: most of a 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from driven_project import STATE_BUCKET
 
 DATABASE = "module.database_layer.aws_db_instance.rds"
@@ -131,10 +133,38 @@ def test_the_next_deploy_finishes_and_the_database_is_the_first_one(first_tries,
         databases = project.client("rds").describe_db_instances()["DBInstances"]
         assert [one["DBInstanceStatus"] for one in databases] == ["available"]
         assert databases[0]["DeletionProtection"] is True
-    assert f"{DATABASE}: its creation was interrupted, but it exists and keeps data; it is kept." in answers["interrupted"].err
+    kept = f"{DATABASE}: its creation was interrupted, but it exists and keeps data; it is kept."
+    assert kept in answers["interrupted"].err
 
 
 def test_afterwards_every_plan_is_clean_and_nothing_is_left_running(first_tries, second_tries):
     for project, _, _ in first_tries.values():
         project.require_clean()
         assert leftovers(project) == {"processes": [], "locked": False}
+
+
+def lose(project, address: str) -> None:
+    """As after an answer that got lost: made in the account, unfinished in the last apply, and in no state."""
+    project.terraform("state", "rm", address)
+    (project.folder / ".local" / "runs" / "local" / "unfinished.json").write_text(json.dumps([address]))
+
+
+@pytest.mark.parametrize("address", [
+    "module.ecs_policy.aws_iam_role.execution",
+    "module.ec2_instances.aws_iam_instance_profile.ecs",
+    "module.ec2_instances.aws_launch_template.launch",
+    "module.ec2_instances.aws_cloudwatch_log_group.dmesg",
+])
+def test_what_was_made_without_the_states_knowing_is_adopted(stack, address):
+    lose(stack, address)
+    answer = stack.must("deploy", "--yes")
+    assert f"{address}: its creation was interrupted, but it exists" in answer.err
+    stack.require_clean()
+
+
+def test_what_only_bears_the_name_is_not_adopted(stack):
+    address, group = "module.ec2_instances.aws_cloudwatch_log_group.dmesg", "/datacube-wms-local/var/log/dmesg"
+    lose(stack, address)
+    stack.client("logs").untag_log_group(logGroupName=group, tags=["Project"])
+    answer = stack.invoke("deploy", "--yes")
+    assert answer.code == 1 and "already exists" in answer.err and "is adopted" not in answer.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+
 from driven_project import STATE_BUCKET, Project
 
 KEY = "alias/parameter_store_key"
@@ -15,7 +16,7 @@ def neighbours(golden, new_project, tmp_path_factory):
     """The applied stack's account, copied, with a second project of another slug deployed beside the first."""
     folder = tmp_path_factory.mktemp("first") / "project"
     shutil.copytree(golden.project.folder, folder, symlinks=True)
-    first = Project(folder, golden.project.environment)
+    first = Project(folder, dict(golden.project.environment))
     first.must("local.up")
     shared = {"AWS_ENDPOINT_URL": first.endpoint}
     first.environment = {**first.environment, **shared}

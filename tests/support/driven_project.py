@@ -98,12 +98,17 @@ class Project:
         return boto3.client(service, region_name="ap-southeast-2", endpoint_url=self.endpoint,
                             aws_access_key_id=account, aws_secret_access_key="local")
 
-    def terraform(self, *words: str) -> str:
-        """Terraform by hand, in the workspace local."""
-        environment = {
-            **self.environment, "TF_WORKSPACE": "local", "TF_DATA_DIR": ".terraform/local", "AWS_ENDPOINT_URL": self.endpoint,
+    @property
+    def by_hand(self) -> dict[str, str]:
+        """What a person exports to run Terraform in the workspace local without the tasks."""
+        return {
+            "TF_WORKSPACE": "local", "TF_DATA_DIR": ".terraform/local", "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "000000000000", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "ap-southeast-2",
         }
+
+    def terraform(self, *words: str) -> str:
+        """Terraform by hand, in the workspace local."""
+        environment = {**self.environment, **self.by_hand}
         done = subprocess.run(["terraform", *words], cwd=self.folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

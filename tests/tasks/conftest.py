@@ -14,6 +14,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+
 from tasks.core import embedded_aws, session, settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]

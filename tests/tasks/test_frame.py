@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tasks.core import console
 
 PROJECT = Path(console.__file__).parents[2]
@@ -112,7 +113,9 @@ def test_kill_is_not_swallowed_by_a_task_that_catches_every_exception(program):
     assert process.returncode == 143
 
 
-def test_a_stray_word_never_becomes_a_value(program):
+@pytest.mark.parametrize("signature", ['name=""', "name"])
+def test_a_stray_word_never_becomes_a_value(program, monkeypatch, signature):
+    monkeypatch.setitem(globals(), "PROGRAM", PROGRAM.replace('json=False, name=""', f"{signature}, json=False"))
     process = program("console.show(repr(name))", "stray")
     out, err = process.communicate()
     assert process.returncode == 1 and "stray" in err and out == ""

@@ -11,6 +11,7 @@ from shutil import copyfile, copytree
 import click.testing
 import cookiecutter.cli
 import pytest
+
 from repositories import commit, git
 from template_answers import VARIANTS
 

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 
 import pytest
+
 from template_answers import VARIANTS
 
 LONGEST = VARIANTS["longest-names"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from repositories import commit, git
 
 

@@ -12,9 +12,9 @@ import docutils.nodes
 import hcl2
 import pytest
 import yaml
-from template_answers import CHANGED, VARIANTS
-
 from datacube_wms_answers import names, questions
+
+from template_answers import CHANGED, VARIANTS
 
 JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter\.")
 # Files copied as they are may hold the same characters for reasons of their own.

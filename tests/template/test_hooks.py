@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from template_answers import GIT_MODULES
 
 FORBIDDEN = {"subprocess", "socket", "urllib", "requests", "git", "http"}

@@ -6,11 +6,11 @@ import docutils.core
 import hcl2
 import pytest
 import yaml
+from datacube_wms_answers import names, quoting, rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from template_answers import HOSTILE
 
-from datacube_wms_answers import names, quoting, rules
+from template_answers import HOSTILE
 
 ACCEPTED = [name for name in HOSTILE if rules.project_name(name) is None]
 # What may do harm at the beginning of a line, and then everything else, as much of it in one name as it takes.

@@ -6,9 +6,9 @@ import itertools
 import re
 
 import pytest
-from template_answers import VARIANTS
-
 from datacube_wms_answers import names, resume, rules
+
+from template_answers import VARIANTS
 
 LONGEST = VARIANTS["longest-names"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from template_answers import BAD_ANSWERS, CHANGED, VARIANTS
-
 from datacube_wms_answers import questions, rules
+
+from template_answers import BAD_ANSWERS, CHANGED, VARIANTS
 
 
 @pytest.fixture(scope="module")

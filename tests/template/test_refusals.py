@@ -12,9 +12,9 @@ import sys
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
-from template_answers import BAD_ANSWERS, HOSTILE
-
 from datacube_wms_answers import questions, rules
+
+from template_answers import BAD_ANSWERS, HOSTILE
 
 CASES = [(question, answer) for question, answers in BAD_ANSWERS.items() for answer in dict.fromkeys(answers)]
 # What is in every list is tried in each place once; each question's own answers and all of Jinja run the whole way.

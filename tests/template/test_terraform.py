@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+
 from repositories import commit, git
 from template_answers import VARIANTS
 

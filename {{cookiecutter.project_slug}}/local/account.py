@@ -69,10 +69,11 @@ class Account:
                 continue
             for broken in torn:
                 broken.unlink()
-            warning = f"The last snapshot of the account was torn; the one of {self.saved_at} was taken." if torn else None
-            return Restored(states, self.saved_at, warning)
+            warning = f"The last snapshot of the account was torn; the one of {self.saved_at} was taken."
+            return Restored(states, self.saved_at, warning if torn else None)
         if torn:
-            raise Unusable(f"No snapshot of the account in {self.folder} is whole. Begin with an empty one: invoke local.reset")
+            raise Unusable(f"No snapshot of the account in {self.folder} is whole. "
+                           "Begin with an empty one: invoke local.reset")
         return Restored({})
 
     def encode(self, states: dict[str, Any]) -> Snapshot:

@@ -15,6 +15,7 @@ import re
 import resource
 import socket
 import sys
+import time
 from pathlib import Path
 
 import mends
@@ -52,6 +53,7 @@ def main() -> int:
     if lock is None:
         print(f"Another server serves the account in {home}.", file=sys.stderr)
         return ALREADY_SERVED
+    (home / "server.json").unlink(missing_ok=True)  # of an earlier server; this one's follows
     listener = _listen(arguments.address, arguments.port)
     _raise_file_limit()
     os.environ.update(SETTINGS, GATEWAY_PORT=str(listener.getsockname()[1]))
@@ -98,23 +100,37 @@ def _refuse(sentence: str) -> int:
 def _locked(file: Path) -> int | None:
     """The lock, held until this process ends, however it ends; None when another process holds it."""
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
+    for pause in (0, 0.05, 0.2):  # who only looks whether it is held holds it for an instant
+        time.sleep(pause)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except OSError:
+            continue
+    os.close(handle)
+    return None
 
 
 def _listen(address: str, port: int) -> socket.socket:
-    """A socket on the port, or on a free one when somebody else has it."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
-    try:
-        listener.bind((address, port))
-    except OSError:
-        listener.bind((address, 0))
-    return listener
+    """A socket that listens on the port, or on a free one when somebody else has it."""
+    for choice in (port, 0):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+        try:
+            if not _somebody_listens(address, choice):
+                listener.bind((address, choice))
+                listener.listen()  # at once: until somebody listens, the system gives one port to many
+                return listener
+        except OSError:
+            pass
+        listener.close()
+    raise SystemExit(f"No port is free on {address}.")
+
+
+def _somebody_listens(address: str, port: int) -> bool:
+    """Whether the port is answered. macOS would give it to us all the same, beside a server on all addresses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return port != 0 and probe.connect_ex((address, port)) == 0
 
 
 def _raise_file_limit() -> None:

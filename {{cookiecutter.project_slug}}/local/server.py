@@ -72,7 +72,9 @@ class Server:
             loop.add_signal_handler(number, self._stop.set)
         config = Config()
         config.bind = [f"fd://{self.listener.detach()}"]
-        config.keep_alive_timeout = 75  # longer than the SDKs keep an idle connection, as AWS does
+        # One request a connection. Under load a connection that was kept lost an answer now and then: the provider's
+        # client asked again, and a role that it had just made "already exists".
+        config.keep_alive_max_requests = 0
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
         saver = asyncio.create_task(self._save_regularly(save_every))

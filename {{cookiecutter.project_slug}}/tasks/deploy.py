@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from . import stack, steps
-from .core import console, containers, embedded_aws, parameter_store, settings as project
+from .core import console, containers, embedded_aws, parameter_store
+from .core import settings as project
 from .core.console import say, show
 from .core.session import Session, connect
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
@@ -17,7 +18,7 @@ def deploy(context, workspace=None, yes=False, json=False, allow_replace=None, e
         embedded_aws.up(settings.root, say)
     session = connect(settings, endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
-    steps.follow_earlier(session)
+    steps.report_earlier(session)
 
     if steps.bootstrap(session):
         session = steps.reload(session)

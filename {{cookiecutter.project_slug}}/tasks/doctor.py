@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .core import checks, console, settings as project
+from .core import checks, console
+from .core import settings as project
 from .core.checks import Check, Verdict
 from .core.console import TaskError, WentWrong, show
 from .core.session import connect

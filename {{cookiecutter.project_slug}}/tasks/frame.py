@@ -65,7 +65,8 @@ def task(help: dict[str, str], name: str | None = None, default: bool = False, i
             raise Exit(code=error.code)
 
         positional = getattr(body, "positional", ())
-        return invoke_task(name=name, help=help, positional=list(positional), default=default, iterable=list(iterable))(framed)
+        make = invoke_task(name=name, help=help, positional=list(positional), default=default, iterable=list(iterable))
+        return make(framed)
 
     return decorate
 

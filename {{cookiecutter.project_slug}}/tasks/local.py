@@ -61,13 +61,13 @@ def _require_ours(local: Settings, purpose: str) -> None:
                       "project's own, unset the variable.", run="unset AWS_ENDPOINT_URL")
     run = runs.find(local)
     if run and run.running:
-        raise Refused(f"Terraform is at work on the embedded AWS ({run.kind}, process {run.pid}). Let it end before you {purpose}.",
-                      run="invoke apply")
+        raise Refused(f"Terraform is at work on the embedded AWS ({run.kind}, process {run.pid}). Let it end before you "
+                      f"{purpose}.", run="invoke apply")
 
 
 def _consent(local: Settings, confirm: str) -> None:
     """Raise Refused (3) unless the name of what is about to be lost was given."""
-    console.warn("All that is deployed in the embedded AWS will be lost: its database and files, its secrets, Terraform's state.")
+    console.warn("All that is deployed in the embedded AWS will be lost: database, files, secrets, Terraform's state.")
     if not confirm and sys.stdin.isatty():
         print("Type local to go on: ", end="", file=sys.stderr, flush=True)
         confirm = sys.stdin.readline().strip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from . import steps
-from .core import console, initialise, names, saved_plan, settings as project
+from .core import console, initialise, names, saved_plan
+from .core import settings as project
 from .core.console import BadInput, Refused, say, show
 from .core.session import connect
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
@@ -30,7 +31,7 @@ def _record_account(settings: project.Settings, account: str) -> None:
     if settings.is_local:
         raise BadInput("The workspace local has no account of its own to record.", run="invoke workspace.add prod")
     if settings.account and settings.account != account:
-        raise Refused(f"{settings.tfvars.name} says account {settings.account}, not {account}. Change it there if that is meant.")
+        raise Refused(f"{settings.tfvars.name} says account {settings.account}, not {account}. Change it there if that is so.")
     project.record(settings.tfvars, "account", account)
 
 

@@ -11,15 +11,19 @@ from .core import (
     keys,
     machine_image,
     parameter_store,
-    plan as plans,
     progress,
     recovery,
     registry,
     runs,
     saved_plan,
-    settings as project,
     state_bucket,
     terraform,
+)
+from .core import (
+    plan as plans,
+)
+from .core import (
+    settings as project,
 )
 from .core.console import Failed, Refused, say
 from .core.plan import Plan
@@ -43,7 +47,7 @@ def bootstrap(session: Session) -> list[str]:
     if key is None:
         key = keys.create(session)
         made.append(f"KMS key {key.alias} ({key.id})")
-    key.require_usable()
+    key.require_usable(session.settings.command("kms.rescue"))
     if registry.is_ecr(session.settings) and registry.ensure(session):
         made.append(f"ECR repository {session.settings.project.slug}")
     if not session.settings.variables.get("aws_ami"):
@@ -86,7 +90,7 @@ def plan(terraform_: Terraform, session: Session) -> SavedPlan:
 def _plan_once(terraform_: Terraform, session: Session) -> SavedPlan:
     settings = session.settings
     saved_plan.discard(settings)
-    version = parameter_store.version(session, settings.admin_service, parameter_store.DB_PASSWORD) or 1
+    version = _password_version(session)
     say("Planning…")
     run = terraform_.plan(saved_plan.file(settings), version)
     code = runs.follow(run, on_event=lambda event: None)
@@ -94,6 +98,11 @@ def _plan_once(terraform_: Terraform, session: Session) -> SavedPlan:
         saved_plan.discard(settings)
         raise terraform.explain(run)
     return saved_plan.save(settings, plans.read(run.events()), version, terraform.version())
+
+
+def _password_version(session: Session) -> int:
+    """Chamber's version of the database password; 1 before there is one, and for one that chamber did not write."""
+    return parameter_store.version(session, session.settings.admin_service, parameter_store.DB_PASSWORD) or 1
 
 
 def _untaint(terraform_: Terraform, session: Session, change: plans.Change) -> str:
@@ -127,11 +136,11 @@ def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_repla
     """Apply a saved plan and only that. Raises Refused before anything is changed, Failed when Terraform fails."""
     settings = session.settings
     saved.plan.require_data_kept(allow_replace, run=settings.command("apply"))
-    keys_ = keys.find(session)
-    if keys_ is not None:
-        keys_.require_usable()
+    key = keys.find(session)
+    if key is not None:
+        key.require_usable(settings.command("kms.rescue"))
     password = parameter_store.require_password(session)
-    version = parameter_store.version(session, settings.admin_service, parameter_store.DB_PASSWORD)
+    version = _password_version(session)
     if version != saved.facts["password_version"]:
         raise Refused(f"The database password has changed since the plan (version {saved.facts['password_version']}, now "
                       f"{version}).", run=settings.command("plan"))
@@ -152,19 +161,31 @@ def _follow(session: Session, run: runs.Run, total: int) -> None:
 
 
 def follow_earlier(session: Session) -> bool:
-    """Follow an apply that a killed task left behind, or report how it ended; answers whether there was one."""
+    """Follow an apply that a killed task left behind, or report how it ended; answers whether there was one.
+
+    Raises Failed when it failed: what it left can be planned and applied again.
+    """
     run = runs.find(session.settings)
     if run is None or run.kind != "apply" or run.reported:
         return False
+    since = f"{run.started_at:%Y-%m-%d %H:%M}"
     if run.running:
-        say(f"An apply has been running since {run.started_at:%Y-%m-%d %H:%M} UTC (process {run.pid}); following it to its end.")
+        say(f"An apply has been running since {since} UTC (process {run.pid}); following it to its end.")
     else:
-        say(f"The apply of {run.started_at:%Y-%m-%d %H:%M} UTC ended while nobody watched:")
+        say(f"The apply of {since} UTC ended while nobody watched:")
     earlier = saved_plan.peek(session.settings)
     _follow(session, run, earlier.plan.steps if earlier else 0)
     saved_plan.discard(session.settings)
     say("That apply is complete.")
     return True
+
+
+def report_earlier(session: Session) -> None:
+    """Follow or report an earlier apply; that it failed is said and stops nothing, since what comes next goes on from it."""
+    try:
+        follow_earlier(session)
+    except Failed as failed:
+        console.warn(failed.message)
 
 
 def require_nobody_applies(session: Session) -> None:
@@ -176,10 +197,7 @@ def require_nobody_applies(session: Session) -> None:
         raise Refused(f"An apply of workspace {session.settings.workspace} has been running since "
                       f"{run.started_at:%H:%M} UTC (process {run.pid}).", run=session.settings.command("apply"))
     if run.kind == "apply":
-        try:
-            follow_earlier(session)
-        except Failed as failed:
-            console.warn(failed.message)
+        report_earlier(session)
     elif run.running:
         say("Waiting for an earlier plan to end…")
         runs.follow(run, on_event=lambda event: None)
@@ -234,5 +252,6 @@ def require_outputs(terraform_: Terraform) -> dict:
             raise
         found = {}
     if not found:
-        raise Refused(f"Workspace {terraform_.settings.workspace} is not deployed.", run=terraform_.settings.command("deploy"))
+        settings = terraform_.settings
+        raise Refused(f"Workspace {settings.workspace} is not deployed.", run=settings.command("deploy"))
     return found

@@ -51,13 +51,13 @@ run "other_values_out_of_range" {
   command = plan
 
   variables {
-    account         = ""
-    vpc_cidr        = "10.0.5.0/16"
-    zones           = 5
-    jumpbox_cidrs   = ["10.0.0.0/8", "128.0.0.0/1"]
-    aws_ami         = "ami-latest"
-    db_password     = "short"
-    data_buckets    = ["a-bucket-with-efs"]
+    account       = ""
+    vpc_cidr      = "10.0.5.0/16"
+    zones         = 5
+    jumpbox_cidrs = ["10.0.0.0/8", "128.0.0.0/1"]
+    aws_ami       = "ami-latest"
+    db_password   = "short"
+    data_buckets  = ["a-bucket-with-efs"]
   }
 
   expect_failures = [
@@ -93,16 +93,6 @@ run "the_variables_of_another_workspace" {
   }
 
   expect_failures = [var.workspace]
-}
-
-run "the_local_workspace_in_a_real_account" {
-  command = plan
-
-  variables {
-    workspace = "local"
-  }
-
-  expect_failures = [var.workspace, var.account]
 }
 
 run "a_region_with_too_few_zones" {

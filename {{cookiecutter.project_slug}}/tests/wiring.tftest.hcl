@@ -16,13 +16,21 @@ override_resource {
 }
 
 override_resource {
-  target = module.public_layer.aws_nat_gateway.nat["ap-southeast-2a"]
-  values = { id = "nat-a" }
+  target          = module.public_layer.aws_nat_gateway.nat["ap-southeast-2a"]
+  values          = { id = "nat-a" }
+  override_during = plan
 }
 
 override_resource {
-  target = module.public_layer.aws_nat_gateway.nat["ap-southeast-2b"]
-  values = { id = "nat-b" }
+  target          = module.public_layer.aws_nat_gateway.nat["ap-southeast-2b"]
+  values          = { id = "nat-b" }
+  override_during = plan
+}
+
+override_resource {
+  target          = module.public_layer.aws_nat_gateway.nat["ap-southeast-2c"]
+  values          = { id = "nat-c" }
+  override_during = plan
 }
 
 variables {
@@ -36,7 +44,7 @@ variables {
   images              = { ows = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/maps@sha256:0123456789012345678901234567890123456789012345678901234567890123" }
 }
 
-run "every_name_holds_cluster_and_workspace" {
+run "the_defaults_run_one_service_behind_one_load_balancer" {
   command = plan
 
   assert {
@@ -53,76 +61,6 @@ run "every_name_holds_cluster_and_workspace" {
     condition     = length(output.log_groups) == 7 && alltrue([for group in output.log_groups : startswith(group, "/${local.project.cluster}-default/")])
     error_message = "The log groups."
   }
-}
-
-run "each_zone_has_its_three_subnets" {
-  command = plan
-
-  variables {
-    zones = 3
-  }
-
-  assert {
-    condition = jsonencode(local.subnets) == jsonencode({
-      database = { "ap-southeast-2a" = "10.0.20.0/24", "ap-southeast-2b" = "10.0.21.0/24", "ap-southeast-2c" = "10.0.22.0/24" }
-      private  = { "ap-southeast-2a" = "10.0.10.0/24", "ap-southeast-2b" = "10.0.11.0/24", "ap-southeast-2c" = "10.0.12.0/24" }
-      public   = { "ap-southeast-2a" = "10.0.0.0/24", "ap-southeast-2b" = "10.0.1.0/24", "ap-southeast-2c" = "10.0.2.0/24" }
-    })
-    error_message = "The subnets."
-  }
-
-  assert {
-    condition     = length(module.ec2_instances.private_subnet_ids) == 3 && length(module.public_layer.public_subnet_ids) == 3
-    error_message = "A private and a public subnet in each zone."
-  }
-}
-
-run "one_nat_gateway_serves_all_zones" {
-  command = plan
-
-  assert {
-    condition     = jsonencode(module.public_layer.nat_ids) == jsonencode({ "ap-southeast-2a" = "nat-a", "ap-southeast-2b" = "nat-a" })
-    error_message = "single is one gateway."
-  }
-}
-
-run "per_zone_is_a_nat_gateway_a_zone" {
-  command = plan
-
-  variables {
-    nat = "per_zone"
-  }
-
-  assert {
-    condition     = jsonencode(module.public_layer.nat_ids) == jsonencode({ "ap-southeast-2a" = "nat-a", "ap-southeast-2b" = "nat-b" })
-    error_message = "per_zone is one gateway a zone."
-  }
-}
-
-run "without_cidrs_there_is_no_jumpbox" {
-  command = plan
-
-  assert {
-    condition     = length(module.public_layer.jump_ssh_sg_ids) == 0 && module.public_layer.jumpbox_ip == null
-    error_message = "No jumpbox unless somebody may use it."
-  }
-}
-
-run "with_cidrs_there_is_one" {
-  command = plan
-
-  variables {
-    jumpbox_cidrs = ["203.0.113.0/24"]
-  }
-
-  assert {
-    condition     = length(module.public_layer.jump_ssh_sg_ids) == 1 && module.public_layer.jumpbox_ip != null
-    error_message = "A jumpbox for the networks that may use it."
-  }
-}
-
-run "the_container_gets_its_digest_its_region_and_its_secrets_service" {
-  command = plan
 
   assert {
     condition     = jsondecode(local.container_definitions["ows"])[0].image == var.images["ows"]
@@ -149,6 +87,60 @@ run "the_container_gets_its_digest_its_region_and_its_secrets_service" {
   assert {
     condition     = jsondecode(local.container_definitions["ows"])[0].portMappings[0].hostPort == 0
     error_message = "Docker picks the host's port, so two tasks fit one instance."
+  }
+
+  assert {
+    condition     = output.file_system_id != null && jsondecode(local.container_definitions["ows"])[0].mountPoints[0].containerPath == "/opt/data"
+    error_message = "EFS at /opt/data."
+  }
+
+  assert {
+    condition     = jsonencode(module.public_layer.nat_ids) == jsonencode({ "ap-southeast-2a" = "nat-a", "ap-southeast-2b" = "nat-a" })
+    error_message = "single is one gateway."
+  }
+
+  assert {
+    condition     = length(module.public_layer.jump_ssh_sg_ids) == 0 && module.public_layer.jumpbox_ip == null
+    error_message = "No jumpbox unless somebody may use it."
+  }
+
+  assert {
+    condition     = keys(output.alb_endpoint) == ["shared"] && output.wms_endpoint == "http://mock.ap-southeast-2.elb.amazonaws.com/"
+    error_message = "One load balancer, over HTTP as long as there is no certificate."
+  }
+}
+
+run "three_zones_with_a_gateway_each_and_a_jumpbox" {
+  command = plan
+
+  variables {
+    zones         = 3
+    nat           = "per_zone"
+    jumpbox_cidrs = ["203.0.113.0/24"]
+  }
+
+  assert {
+    condition = jsonencode(local.subnets) == jsonencode({
+      database = { "ap-southeast-2a" = "10.0.20.0/24", "ap-southeast-2b" = "10.0.21.0/24", "ap-southeast-2c" = "10.0.22.0/24" }
+      private  = { "ap-southeast-2a" = "10.0.10.0/24", "ap-southeast-2b" = "10.0.11.0/24", "ap-southeast-2c" = "10.0.12.0/24" }
+      public   = { "ap-southeast-2a" = "10.0.0.0/24", "ap-southeast-2b" = "10.0.1.0/24", "ap-southeast-2c" = "10.0.2.0/24" }
+    })
+    error_message = "The subnets."
+  }
+
+  assert {
+    condition     = length(module.ec2_instances.private_subnet_ids) == 3 && length(module.public_layer.public_subnet_ids) == 3
+    error_message = "A private and a public subnet in each zone."
+  }
+
+  assert {
+    condition     = jsonencode(module.public_layer.nat_ids) == jsonencode({ "ap-southeast-2a" = "nat-a", "ap-southeast-2b" = "nat-b", "ap-southeast-2c" = "nat-c" })
+    error_message = "per_zone is one gateway a zone."
+  }
+
+  assert {
+    condition     = length(module.public_layer.jump_ssh_sg_ids) == 1 && module.public_layer.jumpbox_ip != null
+    error_message = "A jumpbox for the networks that may use it."
   }
 }
 
@@ -179,15 +171,6 @@ run "what_people_write_goes_over_the_defaults" {
   assert {
     condition     = jsondecode(local.container_definitions["ows"])[0].portMappings[0].containerPort == 8080
     error_message = "The port."
-  }
-}
-
-run "the_file_system_is_mounted_where_the_seed_has_it" {
-  command = plan
-
-  assert {
-    condition     = output.file_system_id != null && jsondecode(local.container_definitions["ows"])[0].mountPoints[0].containerPath == "/opt/data"
-    error_message = "EFS at /opt/data."
   }
 }
 
@@ -250,32 +233,6 @@ run "a_certificate_makes_it_https" {
   assert {
     condition     = output.wms_endpoint == "https://wms.example.com/"
     error_message = "The endpoint."
-  }
-}
-
-run "graviton_machines_run_arm64_containers" {
-  command = plan
-
-  variables {
-    instance_type = "m7gd.large"
-  }
-
-  assert {
-    condition     = module.ec2_instances.cpu_architecture == "ARM64"
-    error_message = "m7gd is Graviton."
-  }
-}
-
-run "and_others_do_not" {
-  command = plan
-
-  variables {
-    instance_type = "g4dn.xlarge"
-  }
-
-  assert {
-    condition     = module.ec2_instances.cpu_architecture == "X86_64"
-    error_message = "g4dn has a graphics card, not a Graviton."
   }
 }
 

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from invoke import Collection, Program
+
+from tasks import frame
 from tasks.core import progress, runs, settings, terraform
 from tasks.core.session import Session
 from tasks.core.terraform import Terraform
-
-from tasks import frame
 
 FOLDER, WHAT, *ARGUMENTS = sys.argv[1:]
 LOCAL = settings.load("local", Path(FOLDER))

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tasks.core import console
 from tasks.core.console import Refused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+
 from tasks.core import containers
 from tasks.core.console import TookTooLong, WentWrong
 

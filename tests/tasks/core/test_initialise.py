@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+
 from tasks.core import initialise, settings, state_bucket
 from tasks.core.console import BadInput, Refused
 from tasks.core.terraform import Terraform

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 from tasks.core import keys, session, settings
 from tasks.core.console import Refused
 from tasks.core.keys import KeyState
@@ -28,7 +29,7 @@ def test_a_key_is_made_with_alias_rotation_and_the_projects_name(aws, client):
         KeyId=key.id
     )["Tags"]
     assert not key.id.startswith("arn:")
-    key.require_usable()
+    key.require_usable("invoke kms.rescue")
 
 
 def test_a_key_that_somebody_made_meanwhile_is_taken_and_ours_goes(aws, client):
@@ -49,7 +50,7 @@ def test_many_at_once_end_with_one_key_that_can_be_used(aws, client):
         thread.join()
     assert len(found) == 6 and len({key.id for key in found}) == 1
     assert len(aliases(client, aws.settings.key_alias)) == 1
-    keys.find(aws).require_usable()
+    keys.find(aws).require_usable("invoke kms.rescue")
 
 
 def test_a_key_that_is_to_be_deleted_is_refused_with_the_day_and_the_rescue(aws, client):
@@ -58,16 +59,23 @@ def test_a_key_that_is_to_be_deleted_is_refused_with_the_day_and_the_rescue(aws,
     found = keys.find(aws)
     assert found.state is KeyState.PendingDeletion
     with pytest.raises(Refused, match=f"is to be deleted on {dies:%Y-%m-%d}, and every secret under it") as refused:
-        found.require_usable()
-    assert refused.value.code == 3 and f"cancel-key-deletion --key-id {key.id}" in refused.value.run
+        found.require_usable("invoke kms.rescue")
+    assert refused.value.code == 3 and refused.value.run == "invoke kms.rescue"
 
 
 def test_a_disabled_key_is_refused_with_what_enables_it(aws, client):
     key = keys.create(aws)
     client("kms").disable_key(KeyId=key.id)
     with pytest.raises(Refused, match="is disabled: no secret under it can be read") as refused:
-        keys.find(aws).require_usable()
-    assert refused.value.run == f"aws kms enable-key --key-id {key.id}"
+        keys.find(aws).require_usable("invoke kms.rescue")
+    assert refused.value.run == "invoke kms.rescue"
+
+
+@pytest.mark.parametrize("harm", ["disable_key", "schedule_key_deletion"])
+def test_a_rescued_key_can_be_used_again(aws, client, harm):
+    key = keys.create(aws)
+    getattr(client("kms"), harm)(KeyId=key.id)
+    assert keys.rescue(aws, keys.find(aws)) == key
 
 
 def test_every_state_of_the_api_has_a_word(aws):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from tasks.core import machine_image
 from tasks.core.console import Failed
 

@@ -6,6 +6,7 @@ import string
 
 import pytest
 from botocore.stub import Stubber
+
 from tasks.core import keys, parameter_store
 from tasks.core.console import Failed, Refused
 from tasks.core.session import Session

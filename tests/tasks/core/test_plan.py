@@ -6,6 +6,7 @@ import json
 import os
 
 import pytest
+
 from tasks.core import plan as plans
 from tasks.core import runs
 from tasks.core.console import Refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tasks.core import progress
 from tasks.core.progress import Progress
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from tasks.core import processes, runs, terraform
 from tasks.core.console import Failed, Interrupted, Refused
 
@@ -163,8 +165,10 @@ def test_killing_the_supervisor_does_not_end_the_run_and_the_events_tell_its_out
     if answer == "stopped":
         run.stop()
         wait(lambda: any("Stopping operation" in event["@message"] for event in run.events()))
+        run.stop()
     gate.open()
     assert runs.follow(run, ignore) == expected
+    assert not any("Two interrupts" in event["@message"] for event in run.events())
     assert run.code is None and not run.running
 
 
@@ -182,6 +186,16 @@ def test_one_workspace_has_one_run_at_a_time(held, gate, local):
     assert runs.follow(other, ignore) == 0
     gate.open()
     assert runs.follow(run, ignore) == 0
+
+
+def test_of_two_that_start_at_the_same_moment_one_is_refused(local):
+    folder = local.local_dir / "runs" / "local"
+    folder.mkdir(parents=True)
+    with open(folder / "lock", "w") as other:  # another task, which has not yet written its record
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(Refused, match="Another run of workspace local is going on"):
+            python(local, "pass")
+    assert runs.follow(python(local, "pass"), ignore) == 0
 
 
 @pytest.mark.parametrize("change", [

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+
 from tasks.core import saved_plan, settings
 from tasks.core.console import Refused
 from tasks.core.plan import Change, Plan

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from botocore import exceptions
+
 from tasks.core import session as sessions
 from tasks.core import settings
 from tasks.core.console import Refused

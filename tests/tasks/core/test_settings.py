@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tasks.core import names, settings
 from tasks.core.console import BadInput, Refused
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
 from tasks.core import state_bucket
 from tasks.core.console import Refused
 from tasks.core.session import Session

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from tasks.core import runs, terraform
 from tasks.core.console import Failed
 from tasks.core.session import Session

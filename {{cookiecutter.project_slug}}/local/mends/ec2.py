@@ -27,8 +27,8 @@ def all_traffic_has_no_ports() -> None:
         return rules
 
 
-@mend("ec2.instance-fields", "an instance forgets its metadata options and that its disk is encrypted: the jumpbox is replaced "
-      "at every plan")
+@mend("ec2.instance-fields", "an instance forgets its metadata options and that its disk is encrypted: the jumpbox is "
+      "replaced at every plan")
 def instance_fields() -> None:
     from ministack.services import ec2
 
@@ -50,8 +50,8 @@ def instance_fields() -> None:
             "</instanceId>", f"</instanceId><metadataOptions><state>applied</state>{inner}</metadataOptions>", 1)
 
 
-@mend("ec2.address-filter", "the filter of DescribeAddresses is ignored: with a NAT gateway beside it, the provider waits in "
-      "vain for the jumpbox's address")
+@mend("ec2.address-filter", "the filter of DescribeAddresses is ignored: with a NAT gateway beside it, the provider waits "
+      "in vain for the jumpbox's address")
 def address_filter() -> None:
     from ministack.services import ec2
 

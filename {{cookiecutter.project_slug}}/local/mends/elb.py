@@ -13,7 +13,8 @@ def deletion_protection() -> None:
     def refused(original, request):
         attributes = alb._lb_attrs.get(alb._p(request, "LoadBalancerArn")) or []
         if {"Key": "deletion_protection.enabled", "Value": "true"} in attributes:
-            return alb._error("OperationNotPermitted", "Load balancer cannot be deleted because deletion protection is enabled")
+            return alb._error(
+                "OperationNotPermitted", "Load balancer cannot be deleted because deletion protection is enabled")
         return original(request)
 
 

@@ -50,8 +50,8 @@ def password() -> None:
     def checked(original, request):
         wanted = rds._p(request, "MasterUserPassword")
         if wanted and not _allowed(wanted):
-            return rds._error("InvalidParameterValue", "The parameter MasterUserPassword is not a valid password. It must have "
-                              "8 to 128 printable ASCII characters besides '/', '@', '\"', ' '.", 400)
+            return rds._error("InvalidParameterValue", "The parameter MasterUserPassword is not a valid password. Only "
+                              "printable ASCII characters besides '/', '@', '\"', ' ' may be used, 8 to 128 of them.", 400)
         return original(request)
 
     around(rds, "CreateDBInstance")(checked)

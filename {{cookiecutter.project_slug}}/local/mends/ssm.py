@@ -16,8 +16,8 @@ def published_images() -> None:
         ssm._PUBLIC_AMI_PARAMETERS[f"/aws/service/ecs/optimized-ami/{system}/recommended/image_id"] = image
 
 
-@mend("ssm.write-needs-key", "a secret is written under an alias that is not there, or a key that is disabled or about to be "
-      "deleted, so `bootstrap` could forget the key")
+@mend("ssm.write-needs-key", "a secret is written under an alias that is not there, or a key that is disabled or about to "
+      "be deleted, so `bootstrap` could forget the key")
 def write_needs_key() -> None:
     from ministack.services import ssm
 

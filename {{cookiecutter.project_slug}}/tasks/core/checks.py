@@ -114,14 +114,15 @@ def _lock(session: Session):
     age = state_bucket.object_age(session, initialise.state_object(session.settings) + ".tflock")
     if age is None:
         return Verdict.OK, "free", ""
-    return Verdict.WARNING, f"held for {int(age.total_seconds() // 60)} minutes", session.settings.command("plan") + "  (says who holds it)"
+    held = f"held for {int(age.total_seconds() // 60)} minutes"
+    return Verdict.WARNING, held, session.settings.command("plan") + "  (says who holds it)"
 
 
 def _key(session: Session, bootstrap: str):
     key = keys.find(session)
     if key is None:
         return Verdict.FAILED, f"{session.settings.key_alias} is not there", bootstrap
-    key.require_usable()
+    key.require_usable(session.settings.command("kms.rescue"))
     return Verdict.OK, f"{key.alias} ({key.id})", ""
 
 
@@ -131,10 +132,11 @@ def _machine_image(session: Session, bootstrap: str):
         return Verdict.FAILED, "none is pinned", bootstrap
     age = machine_image.age_in_days(session, pinned)
     newest = machine_image.recommended(session)
+    newer = f'set aws_ami = "{newest}" in {session.settings.tfvars.name}'
     if age is None and not session.settings.is_local:
-        return Verdict.WARNING, f"{pinned} is unknown in this region", f'set aws_ami = "{newest}" in {session.settings.tfvars.name}'
+        return Verdict.WARNING, f"{pinned} is unknown in this region", newer
     if age and age > OLD_AMI_DAYS and newest != pinned:
-        return Verdict.WARNING, f"{pinned} is {age} days old", f'set aws_ami = "{newest}" in {session.settings.tfvars.name}'
+        return Verdict.WARNING, f"{pinned} is {age} days old", newer
     return Verdict.OK, pinned, ""
 
 
@@ -187,6 +189,6 @@ def _room(session: Session, service: str, code: str, used: Callable[[], int], ne
     deployed = state_bucket.object_age(session, initialise.state_object(session.settings)) is not None
     said = f"{found} of {limit} used"
     if not deployed and found + needed > limit:
-        return (Verdict.FAILED, f"{said}, {needed} more needed",
-                f"aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code} --desired-value {found + needed}")
+        ask = f"aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code}"
+        return Verdict.FAILED, f"{said}, {needed} more needed", f"{ask} --desired-value {found + needed}"
     return Verdict.OK, said, ""

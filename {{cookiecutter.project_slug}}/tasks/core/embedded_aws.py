@@ -1,4 +1,4 @@
-"""The embedded AWS of the workspace `local`: its Python environment, its process, its saved account.
+"""The embedded AWS of the workspace `local`: its process and its saved account.
 
 It is a server of its own (local/serve.py) under ``.local/``. Whether it runs is asked of the kernel, by a lock that the
 server holds as long as it lives: a process id in a file may be stale, reused, or half written; a lock is none of these.
@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from .console import Failed, TookTooLong
+from .embedded_environment import LOCAL, environment
 from .processes import read_json
 
-PROGRAM = Path(__file__).resolve().parents[2] / "local" / "serve.py"
+PROGRAM = LOCAL / "serve.py"
 ADDRESS = "127.0.0.1"
 PORT = 4566  # the port that people know from such emulators; taken only when it is free
 ALREADY_SERVED = 3  # the exit code of local/serve.py when another process holds the lock
@@ -36,6 +33,9 @@ KEPT_LOG = 1_000_000  # bytes of log after which the next start begins a new one
 
 # All that the server sees of the caller's environment: no proxy, no credential, no AWS variable.
 PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR")
+
+# What our servers say of themselves at /_local; who does not is somebody else.
+SAID = {"home", "endpoint", "containers", "pid", "port", "saved_at", "restored_at", "warning"}
 
 Say = Callable[[str], None]
 
@@ -76,18 +76,18 @@ def up(root: Path, say: Say) -> Server:
 
     Raises Failed or TookTooLong with the end of its log.
     """
-    if os.environ.get("AWS_ENDPOINT_URL"):
-        server = status(root)
+    named = os.environ.get("AWS_ENDPOINT_URL")
+    if named:
+        server = elsewhere(named)
         if not server.running:
-            raise Failed(f"Nothing answers at {server.endpoint}, which AWS_ENDPOINT_URL names.", run="unset AWS_ENDPOINT_URL")
+            raise Failed(f"Nothing answers at {named}, which AWS_ENDPOINT_URL names.", run="unset AWS_ENDPOINT_URL")
         say("AWS_ENDPOINT_URL is set: the workspace local uses that server, and none is started.")
         return server
     home = home_of(root)
     server = look(home)
     if server.running:
         return server
-    python = environment(root / ".local" / "ministack", say)
-    server = start(home, python, port=_last_port(home) or PORT, say=say)
+    server = start(home, environment(_environment_of(root), say), port=_last_port(home) or PORT, say=say)
     if server.restored_at:
         say(f"The embedded AWS runs; its account is as it was {age(server.restored_at)}.")
     else:
@@ -110,12 +110,16 @@ def reset(root: Path, say: Say) -> Server:
         shutil.rmtree(home)
     if not before.running:
         return look(home)
-    return start(home, environment(root / ".local" / "ministack", say), port=before.port, say=say)
+    return start(home, environment(_environment_of(root), say), port=before.port, say=say)
 
 
 def home_of(root: Path) -> Path:
     """Where a project's server keeps account, log, lock and record."""
     return root / ".local" / "aws"
+
+
+def _environment_of(root: Path) -> Path:
+    return root / ".local" / "ministack"
 
 
 def look(home: Path) -> Server:
@@ -191,24 +195,6 @@ def copy(source: Path, target: Path) -> None:
     target.chmod(0o700)
 
 
-def environment(folder: Path, say: Say) -> Path:
-    """The Python of MiniStack's own environment, made when it is missing, half made, broken or out of date."""
-    requirements = PROGRAM.with_name("requirements.txt")
-    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
-    python, stamp = folder / "bin" / "python", folder / "made-from"
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(folder.with_suffix(".lock")):
-        if stamp.exists() and stamp.read_text() == wanted and _works(python):
-            return python
-        say("Making the environment of the embedded AWS (once; half a minute) ...")
-        shutil.rmtree(folder, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(folder)], "make a virtual environment (on Debian: apt install python3-venv)")
-        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements)],
-             "install MiniStack")
-        stamp.write_text(wanted)
-    return python
-
-
 def age(moment: datetime) -> str:
     """How long ago, in words."""
     seconds = int((datetime.now(timezone.utc) - moment).total_seconds())
@@ -270,25 +256,27 @@ def _last_save(home: Path) -> datetime | None:
 def _ask(endpoint: str, path: str = "/_local", method: str = "GET") -> dict[str, Any] | None:
     """What one of our servers says of itself; None when nobody answers, or somebody else."""
     try:
-        with _opener().open(urllib.request.Request(endpoint.rstrip("/") + path, method=method), timeout=10) as answer:
-            said = json.loads(answer.read())
-        return said if "ministack" in said and "home" in said else None
+        said = json.loads(_request(endpoint.rstrip("/") + path, method))
+        return said if set(said) >= SAID else None
     except (OSError, ValueError, TypeError):
         return None
 
 
 def _answers(endpoint: str) -> bool:
+    """Whether anybody answers there, whatever the answer."""
     try:
-        _opener().open(endpoint, timeout=10).close()
+        _request(endpoint)
         return True
-    except urllib.error.HTTPError:
-        return True
-    except (OSError, ValueError):
-        return False
+    except (OSError, ValueError) as error:
+        return hasattr(error, "code")  # an HTTP status, so somebody is there
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _request(address: str, method: str = "GET") -> bytes:
+    """The body of an answer, from the address itself and through no proxy. Raises OSError or ValueError."""
+    from urllib.request import ProxyHandler, Request, build_opener  # 25 ms that `invoke --list` need not pay
+
+    with build_opener(ProxyHandler({})).open(Request(address, method=method), timeout=10) as answer:
+        return answer.read()
 
 
 def _described(said: dict[str, Any]) -> Server:
@@ -313,28 +301,3 @@ def _until(true: Callable[[], bool], seconds: float) -> bool:
             return True
         time.sleep(0.05)
     return true()
-
-
-def _works(python: Path) -> bool:
-    """Whether the environment's Python runs and finds what it was made for."""
-    probe = "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ('ministack', 'hypercorn', 'botocore'))))"
-    try:
-        return subprocess.run([str(python), "-c", probe], capture_output=True).returncode == 0
-    except OSError:
-        return False
-
-
-def _run(command: Sequence[str], purpose: str) -> None:
-    inherited = {name: value for name, value in os.environ.items()
-                 if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=inherited)
-    if done.returncode != 0:
-        raise Failed("\n".join([f"Could not {purpose}:", *done.stdout.strip().splitlines()[-5:]]), run="invoke local.up")
-
-
-@contextlib.contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """One process at a time; the others wait."""
-    with open(file, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

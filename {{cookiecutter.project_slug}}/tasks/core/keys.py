@@ -37,19 +37,19 @@ class Key:
 
     alias: str
     id: str
+    arn: str
     state: KeyState
     dies_at: datetime | None = None
 
-    def require_usable(self) -> None:
-        """Raise Refused (3) unless secrets can be read and written with this key now."""
+    def require_usable(self, rescue: str) -> None:
+        """Raise Refused (3) unless secrets can be read and written with this key now; ``rescue`` is what helps."""
         if self.state is KeyState.PendingDeletion:
             raise Refused(
                 f"{self.alias} is to be deleted on {self.dies_at:%Y-%m-%d}, and every secret under it with it.",
-                run=f"aws kms cancel-key-deletion --key-id {self.id} && aws kms enable-key --key-id {self.id}",
+                run=rescue,
             )
         if self.state is not KeyState.Enabled:
-            raise Refused(f"{self.alias} is {self.state.value}: no secret under it can be read or written.",
-                          run=f"aws kms enable-key --key-id {self.id}")
+            raise Refused(f"{self.alias} is {self.state.value}: no secret under it can be read or written.", run=rescue)
 
 
 def find(session: Session) -> Key | None:
@@ -61,7 +61,16 @@ def find(session: Session) -> Key | None:
         if error_code(error) == "NotFoundException":
             return None
         raise
-    return Key(alias, found["KeyId"], KeyState[found["KeyState"]], found.get("DeletionDate"))
+    return Key(alias, found["KeyId"], found["Arn"], KeyState[found["KeyState"]], found.get("DeletionDate"))
+
+
+def rescue(session: Session, key: Key) -> Key:
+    """Cancel the key's deletion, if one is pending, and enable it; answers the key as it is then."""
+    kms = session.client("kms")
+    if key.state is KeyState.PendingDeletion:
+        kms.cancel_key_deletion(KeyId=key.id)  # AWS leaves it disabled
+    kms.enable_key(KeyId=key.id)
+    return find(session)
 
 
 def create(session: Session) -> Key:

@@ -9,7 +9,7 @@ from .console import Failed
 from .session import Session, error_code
 
 PARAMETER = "/aws/service/ecs/optimized-ami/amazon-linux-2023{arm}/recommended/image_id"
-GRAVITON = re.compile(r"[a-z]+\d+[a-z]*g[a-z]*\.")  # t4g.small, m7gd.large, c6gn.xlarge
+GRAVITON = re.compile(r"([a-z]+\d+[a-z]*g[a-z]*|a1)\.")  # t4g.small, m7gd.large, c6gn.xlarge; a1 was the first
 
 
 def architecture(instance_type: str) -> str:

@@ -33,6 +33,15 @@ def version(session: Session, service: str, key: str) -> int | None:
     return None
 
 
+def services(session: Session, key_ids: set[str]) -> list[str]:
+    """The chamber services with a secret under one of these names of a key (alias, id, ARN)."""
+    filters = [{"Key": "Type", "Option": "Equals", "Values": ["SecureString"]}]
+    pages = session.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters)
+    found = {parameter["Name"].rpartition("/")[0].lstrip("/") for page in pages for parameter in page["Parameters"]
+             if parameter.get("KeyId") in key_ids}
+    return sorted(found - {""})
+
+
 def read(session: Session, service: str, key: str) -> str | None:
     """A secret's value; None when there is none. It must never be printed, logged or put into an argument."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from .console import Refused
 
@@ -68,7 +68,6 @@ class Plan:
 
     changes: tuple[Change, ...] = ()
     outputs: int = 0
-    problems: tuple[dict, ...] = field(default=(), repr=False)
 
     @property
     def summary(self) -> dict[str, int]:
@@ -110,16 +109,14 @@ class Plan:
 
 def read(events: Iterable[dict]) -> Plan:
     """The plan that a ``plan -json`` stream tells of. ``resource_drift`` is not a change of the plan."""
-    changes, outputs, problems = [], 0, []
+    changes, outputs = [], 0
     for event in events:
         kind = event.get("type")
         if kind == "planned_change":
             changes.append(_change(event["change"]))
         elif kind == "outputs":
             outputs = sum(output.get("action", "noop") != "noop" for output in event["outputs"].values())
-        elif kind == "diagnostic":
-            problems.append(event["diagnostic"])
-    return Plan(tuple(change for change in changes if change.action in ACTIONS), outputs, tuple(problems))
+    return Plan(tuple(change for change in changes if change.action in ACTIONS), outputs)
 
 
 def from_dict(content: dict) -> Plan:

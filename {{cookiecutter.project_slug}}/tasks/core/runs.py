@@ -136,7 +136,7 @@ def follow(run: Run, on_event: Callable[[dict], None], tick: Callable[[], None] 
                 run.stop()
                 say("Stopping: Terraform finishes what is in flight and saves its state. Once more leaves it running.")
             if len(asked) > 1:
-                raise _kind(asked)(f"Left {run.kind} running (process {run.pid}); the next deploy or apply follows it to its end.")
+                raise _kind(asked)(f"Left {run.kind} running (process {run.pid}); the next deploy or apply follows it.")
     write_json(run.folder / "reported", True)
     if asked:
         raise _kind(asked)(_where_things_stand(run))
@@ -151,7 +151,13 @@ def _where_things_stand(run: Run) -> str:
     done = sum(event.get("type") == "apply_complete" and event["hook"].get("action") != "read" for event in run.events())
     if run.kind == "plan":
         return "Stopped while planning; nothing was changed."
-    return f"Stopped after {done} finished changes; the state is saved and the lock released. The next deploy goes on from here."
+    if run.code == 0:
+        return f"It was complete before it could be stopped: {done} changes, and the state is saved."
+    unsaved = [error for error in errors(run.events()) if "state" in error["summary"].lower()]
+    if unsaved:
+        why = " ".join(unsaved[0]["detail"].split())
+        return f"Stopped after {done} finished changes, but {unsaved[0]['summary']}. {why}"
+    return f"Stopped after {done} finished changes; the state is saved. The next deploy goes on from here."
 
 
 def _code(run: Run) -> int:

@@ -127,9 +127,8 @@ def _made(local: bool, region: str):
 def _config(local: bool):
     from botocore.config import Config
 
-    # what botocore would else take from the caller's environment
-    ours = {"proxies": {}, "use_fips_endpoint": False, "use_dualstack_endpoint": False} if local else {}
-    return Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60, **ours)
+    proxies = {} if local else None  # None: those of the caller
+    return Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60, proxies=proxies)
 
 
 def explain(error: Exception) -> TaskError:

@@ -44,7 +44,7 @@ class Terraform:
         return self.settings.root / ".terraform" / self.settings.workspace
 
     def command(self, name: str, *arguments: str, **options: Any) -> list[str]:
-        """The command line. Options as python-terraform takes them: True is a bare flag, a list repeats, None is left out."""
+        """The command line; options as python-terraform takes them: True is a bare flag, a list repeats, None goes."""
         return _command_line(self.settings.root, name, *arguments, **options)
 
     def run(self, name: str, *arguments: str, ok: tuple[int, ...] = (0,), **options: Any) -> str:
@@ -129,8 +129,11 @@ def explain(run: runs.Run) -> Failed:
         return failure(f"terraform {run.kind}", runs.stderr(run))
     locked = next((error for error in found if "Error acquiring the state lock" in error["summary"]), None)
     if locked:
-        return Failed(f"Somebody else holds the state's lock. {_lock_holder(locked['detail'])}",
-                      run="terraform force-unlock ID, if that run is dead")
+        holder = _lock_holder(locked["detail"])
+        who = "; ".join(f"{name}: {value}" for name, value in holder.items())
+        workspace = f"TF_WORKSPACE={run.folder.name} TF_DATA_DIR=.terraform/{run.folder.name}"
+        return Failed(f"Somebody else holds the state's lock. {who}",
+                      run=f"{workspace} terraform force-unlock {holder.get('ID', 'ID')}  (only if that run is dead)")
     sentences = []
     for error in found[:5]:
         where = f"{error['address']}: " if error.get("address") else ""
@@ -139,10 +142,9 @@ def explain(run: runs.Run) -> Failed:
     return Failed(f"terraform {run.kind} failed. " + " ".join(dict.fromkeys(sentences)) + more)
 
 
-def _lock_holder(detail: str) -> str:
+def _lock_holder(detail: str) -> dict[str, str]:
     """Who, since when and what, from Terraform's Lock Info."""
-    info = dict(re.findall(r"^\s*(ID|Who|Operation|Created):\s+(.+?)\s*$", detail, re.MULTILINE))
-    return "; ".join(f"{name}: {value}" for name, value in info.items())
+    return dict(re.findall(r"^\s*(ID|Who|Operation|Created):\s+(.+?)\s*$", detail, re.MULTILINE))
 
 
 @contextmanager
@@ -182,7 +184,8 @@ def _environment(session: Session) -> dict[str, str]:
 
 
 def _command_line(root: Path, name: str, *arguments: str, **options: Any) -> list[str]:
-    from python_terraform import IsFlagged, Terraform as CommandLine
+    from python_terraform import IsFlagged
+    from python_terraform import Terraform as CommandLine
 
     class Cured(CommandLine):
         """Without the library's guesses: it reads state files at every turn, and makes a command of any misspelt name."""

@@ -67,11 +67,18 @@ mock_resource "aws_ecs_task_definition" {
 }
 
 mock_resource "aws_efs_file_system" {
-  defaults = { arn = "arn:aws:elasticfilesystem:ap-southeast-2:123456789012:file-system/mock" }
+  defaults = {
+    id  = "fs-mock"
+    arn = "arn:aws:elasticfilesystem:ap-southeast-2:123456789012:file-system/fs-mock"
+  }
 }
 
 mock_resource "aws_efs_access_point" {
   defaults = { arn = "arn:aws:elasticfilesystem:ap-southeast-2:123456789012:access-point/mock" }
+}
+
+mock_resource "aws_instance" {
+  defaults = { public_ip = "203.0.113.10" }
 }
 
 mock_resource "aws_launch_template" {
