@@ -72,7 +72,7 @@ module "load_balancer" {
   allow_cidr_blocks          = var.alb_allowed_cidrs
   enable_https               = local.enable_https
   ssl_cert_arn               = var.certificate_arn
-  enable_deletion_protection = var.alb_deletion_protection
+  enable_deletion_protection = var.alb_deletion_protection && each.key == "shared" # one's own goes with its service
 }
 
 module "ec2_instances" {

@@ -6,7 +6,7 @@ locals {
 
   services = {
     for key, service in var.services : key => merge(service, {
-      image           = coalesce(service.image, lookup(var.images, key, ""))
+      image           = service.image != null ? service.image : var.images[key]
       chamber_service = coalesce(service.chamber_service, local.chamber_service)
       log_group       = "${local.app_log_prefix}/apps/${key}"
       alb             = service.load_balancer == "own" ? key : "shared"

@@ -22,6 +22,7 @@ variable "services" {
     chamber_service   = optional(string)
     policy            = optional(list(string), [])
   }))
+  default = {}
 
   validation {
     condition = length(var.services) > 0 && alltrue([
@@ -31,16 +32,16 @@ variable "services" {
   }
 
   validation {
-    condition = alltrue([
-      for name, service in var.services : can(regex("[^ ]", coalesce(service.image, lookup(var.images, name, ""))))
-    ])
-    error_message = "services: no image for ${join(", ", [for name, service in var.services : name if !can(coalesce(service.image, lookup(var.images, name, "")))])}. Push one and pin its digest in workspaces/${var.workspace}.images.tfvars.json."
+    condition     = alltrue([for name, service in var.services : service.image != null || contains(keys(var.images), name)])
+    error_message = "services: no image for ${join(", ", [for name, service in var.services : name if service.image == null && !contains(keys(var.images), name)])}. Push one and pin its digest in workspaces/${var.workspace}.images.tfvars.json."
   }
 
   validation {
-    condition = var.account == "000000000000" || alltrue([
-      for name, service in var.services :
-      can(regex("^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$", try(coalesce(service.image, lookup(var.images, name, "")), "none@sha256:${sha256("")}")))
+    condition = alltrue([
+      for image in values(merge(
+        { for name, image in var.images : name => image if contains(keys(var.services), name) },
+        { for name, service in var.services : name => service.image if service.image != null },
+      )) : can(regex(var.account == "000000000000" ? "^[a-z0-9][^ ]*$" : "^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$", image))
     ])
     error_message = "services: a tag may mean another image tomorrow; outside the workspace local an image is repository@sha256:<64 hex digits>. Pinned in workspaces/${var.workspace}.images.tfvars.json, or in the service itself."
   }

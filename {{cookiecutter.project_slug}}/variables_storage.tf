@@ -12,7 +12,7 @@ variable "storage" {
 }
 
 variable "data_buckets" {
-  description = "S3 buckets, or bucket/folder, that the services may read. Public data needs none."
+  description = "S3 buckets, or bucket/folder, that the services may read. Public ones too, unless a service's environment has AWS_NO_SIGN_REQUEST."
   type        = set(string)
   default     = []
 

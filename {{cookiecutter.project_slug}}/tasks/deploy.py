@@ -51,6 +51,9 @@ def wait_for_services(session: Session, outputs: dict) -> None:
     """Follow the deployment of each service until it is completed. Raises WentWrong (5) after a rollback."""
     for service in outputs.get("services", {}).values():
         said: list[str] = []
+        wanted = (outputs["cluster"], service["service"], service["task_definition"])
+        if containers.restart_if_given_up(session, *wanted):
+            say(f"{service['service']}: ECS had given this deployment up; starting it again.")
 
         def tell(found: containers.Service, said=said) -> None:
             line = f"{found.name}: {found.running} of {found.desired} tasks run"
@@ -58,4 +61,4 @@ def wait_for_services(session: Session, outputs: dict) -> None:
                 said.append(line)
                 say(line)
 
-        containers.wait_until_deployed(session, outputs["cluster"], service["service"], service["task_definition"], tell)
+        containers.wait_until_deployed(session, *wanted, tell)

@@ -31,7 +31,7 @@ def _record_account(settings: project.Settings, account: str) -> None:
     if settings.is_local:
         raise BadInput("The workspace local has no account of its own to record.", run="invoke workspace.add prod")
     if settings.account and settings.account != account:
-        raise Refused(f"{settings.tfvars.name} says account {settings.account}, not {account}. Change it there if that is so.")
+        raise Refused(f"{settings.tfvars.name} says account {settings.account}, not {account}. Change it there if it is so.")
     project.record(settings.tfvars, "account", account)
 
 

@@ -54,6 +54,8 @@ def bootstrap(session: Session) -> list[str]:
         image = machine_image.recommended(session)
         project.record(session.settings.tfvars, "aws_ami", image)
         made.append(f"machine image {image}, pinned in {session.settings.tfvars.name}")
+    elif not session.settings.is_local:
+        machine_image.require_fitting(session, session.settings.variables["aws_ami"])
     for line in made:
         say(f"Made: {line}")
     return made

@@ -27,9 +27,10 @@ resource "aws_db_parameter_group" "rds" {
   }
 }
 
-# A name that no earlier snapshot bears: one taken by the last destroy would block the next.
+# A name that no earlier snapshot bears: one taken by the last destroy, or when the instance was replaced, would block
+# the next. What makes AWS replace the instance makes a new name.
 resource "terraform_data" "final_snapshot" {
-  triggers_replace = [var.name]
+  triggers_replace = [var.name, var.db_name, var.db_admin_username]
 }
 
 resource "aws_db_instance" "rds" {

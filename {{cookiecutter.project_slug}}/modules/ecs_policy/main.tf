@@ -37,9 +37,14 @@ locals {
 }
 
 # Other projects of the account encrypt with this key too. It is adopted, never made and never changed: the
-# bootstrap task makes it where there is none. To remove a project, its state forgets the key first.
+# bootstrap task makes it where there is none. To remove a project, its state forgets the key first: until then
+# a `terraform destroy` stops before it touches anything.
 resource "aws_kms_key" "parameter_store_key" {
+  enable_key_rotation = true # for whoever uses this module without the tasks
+
   lifecycle {
+    prevent_destroy = true
+
     ignore_changes = [
       tags,
       tags_all,
@@ -56,4 +61,8 @@ resource "aws_kms_key" "parameter_store_key" {
 resource "aws_kms_alias" "parameter_store_key" {
   name          = var.parameter_store_key_alias
   target_key_id = aws_kms_key.parameter_store_key.key_id
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }

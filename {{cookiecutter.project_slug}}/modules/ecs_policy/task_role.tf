@@ -101,7 +101,10 @@ resource "aws_iam_role_policy" "own" {
   role = aws_iam_role.task[each.key].id
 
   policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = flatten([for document in each.value : jsondecode(document).Statement])
+    Version = "2012-10-17"
+    Statement = [ # without their names, which two documents may share and IAM wants only once
+      for statement in flatten([for document in each.value : jsondecode(document).Statement]) :
+      { for key, value in statement : key => value if key != "Sid" }
+    ]
   })
 }

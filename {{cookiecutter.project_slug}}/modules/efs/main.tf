@@ -12,6 +12,11 @@ resource "aws_efs_file_system" "efs" {
     transition_to_ia = "AFTER_30_DAYS"
   }
 
+  # What is read again comes back, or every further read would be billed.
+  lifecycle_policy {
+    transition_to_primary_storage_class = "AFTER_1_ACCESS"
+  }
+
   tags = { Name = var.name }
 }
 

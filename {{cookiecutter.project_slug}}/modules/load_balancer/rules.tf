@@ -2,15 +2,17 @@
 # else. So another service never renumbers the ones that are there, and a more exact rule always comes first.
 
 locals {
-  # AWS asks the lowest number first, up to 50000: with a host before without, deep paths before shallow ones.
-  slots = 6000
-  depth = { for service, route in var.services : service => min(3, length(split("/", trimsuffix(route.path, "/*"))) - 1) }
+  # AWS asks the lowest number first, up to 50000: an exact host, a host with a wildcard, any host; and within each the
+  # longer path first. The service's name is in the number: a rule that goes and one that comes never want the same.
+  slots        = 120
+  longest_path = 128
+  host_kind    = { for service, route in var.services : service => route.host == null ? 2 : startswith(route.host, "*") ? 1 : 0 }
   priorities = {
     for service, route in var.services : service => sum([
       1000,
-      route.host == null ? 4 * local.slots : 0,
-      (3 - local.depth[service]) * local.slots,
-      parseint(substr(sha1("${coalesce(route.host, "*")}${route.path}"), 0, 7), 16) % local.slots,
+      local.host_kind[service] * (local.longest_path + 1) * local.slots,
+      (local.longest_path - length(trimsuffix(route.path, "*"))) * local.slots,
+      parseint(substr(sha1("${service} ${coalesce(route.host, "*")}${route.path}"), 0, 7), 16) % local.slots,
     ])
   }
 
@@ -99,7 +101,7 @@ resource "aws_lb_listener_rule" "service" {
   lifecycle {
     precondition {
       condition     = length([for other in values(local.priorities) : other if other == local.priorities[each.key]]) == 1
-      error_message = "Service ${each.key}: its rule gets the number of another service's; make its path or host a little different."
+      error_message = "Service ${each.key}: its rule gets the number of another service's; make its path, its host or its name a little different."
     }
   }
 }

@@ -156,6 +156,21 @@ run "windows_that_overlap" {
   expect_failures = [aws_db_instance.rds]
 }
 
+run "a_backup_inside_the_maintenance" {
+  command = plan
+
+  module {
+    source = "./modules/database_layer"
+  }
+
+  variables {
+    backup_window      = "14:30-15:00"
+    maintenance_window = "sun:14:00-sun:15:30"
+  }
+
+  expect_failures = [aws_db_instance.rds]
+}
+
 run "windows_that_are_too_short" {
   command = plan
 

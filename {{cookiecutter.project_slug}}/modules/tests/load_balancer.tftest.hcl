@@ -48,8 +48,36 @@ run "another_service_renumbers_nothing" {
   }
 
   assert {
-    condition     = aws_lb_listener_rule.service["ows"].priority == 43000 + parseint(substr(sha1("*/*"), 0, 7), 16) % 6000
-    error_message = "A rule's number comes from what it matches."
+    condition     = aws_lb_listener_rule.service["ows"].priority == 47200 + parseint(substr(sha1("ows */*"), 0, 7), 16) % 120
+    error_message = "A rule's number comes from its own service, host and path, and from nothing else."
+  }
+}
+
+run "the_more_exact_rule_is_asked_first" {
+  command = plan
+
+  module {
+    source = "./modules/load_balancer"
+  }
+
+  variables {
+    services = {
+      any      = {}
+      deep     = { path = "/a/b/c/d/*" }
+      deeper   = { path = "/a/b/c/d/e/*" }
+      exact    = { host = "tiles.example.com" }
+      wildcard = { host = "*.example.com", path = "/a/b/c/d/e/f/*" }
+    }
+  }
+
+  assert {
+    condition = (
+      aws_lb_listener_rule.service["exact"].priority < aws_lb_listener_rule.service["wildcard"].priority &&
+      aws_lb_listener_rule.service["wildcard"].priority < aws_lb_listener_rule.service["deeper"].priority &&
+      aws_lb_listener_rule.service["deeper"].priority < aws_lb_listener_rule.service["deep"].priority &&
+      aws_lb_listener_rule.service["deep"].priority < aws_lb_listener_rule.service["any"].priority
+    )
+    error_message = "An exact host, then a host with a wildcard, then any; the longer path first."
   }
 }
 

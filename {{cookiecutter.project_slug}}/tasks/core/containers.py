@@ -75,6 +75,20 @@ def _deployment(made: dict) -> Deployment:
     )
 
 
+def restart_if_given_up(session: Session, cluster: str, name: str, task_definition: str) -> bool:
+    """Start a deployment anew that ECS has given up; answers whether it was.
+
+    A first deployment that failed has nothing to go back to: it stays failed, nothing starts any more, and no plan
+    of Terraform's would change that.
+    """
+    service = describe(session, cluster, name)
+    made = service.deployment_of(task_definition) if service else None
+    if made is None or made.state != "FAILED":
+        return False
+    session.client("ecs").update_service(cluster=cluster, service=name, forceNewDeployment=True)
+    return True
+
+
 def wait_until_deployed(session: Session, cluster: str, name: str, task_definition: str,
                         on_progress: Callable[[Service], None], limit: int = LIMIT, poll: float = POLL) -> Service:
     """Follow the deployment of a task definition, by its id, until ECS calls it completed.

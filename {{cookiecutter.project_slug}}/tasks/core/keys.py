@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from .console import Refused
+from .console import Refused, TookTooLong
 from .session import Session, error_code
 
 ADDRESS = "module.ecs_policy.aws_kms_key.parameter_store_key"
@@ -86,6 +87,17 @@ def create(session: Session) -> Key:
         if error_code(error) != "AlreadyExistsException":
             raise
         kms.schedule_key_deletion(KeyId=made, PendingWindowInDays=7)  # ours, unused, and not the one with the alias
-    else:
-        kms.enable_key_rotation(KeyId=made)
-    return find(session)
+        return _seen(session)
+    kms.enable_key_rotation(KeyId=made)
+    return _seen(session)
+
+
+def _seen(session: Session, patience: float = 60) -> Key:
+    """The key, once the alias that was just made is known everywhere in AWS: that takes some seconds."""
+    deadline = time.monotonic() + patience
+    while (key := find(session)) is None:
+        if time.monotonic() > deadline:
+            raise TookTooLong(f"{session.settings.key_alias} was made and cannot be found yet.",
+                              run=session.settings.command("bootstrap"))
+        time.sleep(1)
+    return key

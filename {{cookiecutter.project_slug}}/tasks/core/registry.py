@@ -8,7 +8,7 @@ from .session import Session, error_code
 from .settings import Settings
 
 ECR = "ecr"
-IMAGES_KEPT = 100  # by count, not by age: a digest that still runs may be old
+IMAGES_KEPT = 1000  # by count, not by age: a digest that still runs may be old, and all workspaces push here
 
 
 def is_ecr(settings: Settings) -> bool:

@@ -88,7 +88,8 @@ def _policy(s3, owner: dict[str, str], partition: str) -> str:
     arn = f"arn:{partition}:s3:::{owner['Bucket']}"
     present = _or_none(lambda: json.loads(s3.get_bucket_policy(**owner)["Policy"]), "NoSuchBucketPolicy")
     policy = present or {"Version": "2012-10-17", "Statement": []}
-    others = [statement for statement in policy["Statement"] if statement.get("Sid") != TLS_ONLY]
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    others = [statement for statement in statements if statement.get("Sid") != TLS_ONLY]
     return json.dumps({**policy, "Statement": [*others, {
         "Sid": TLS_ONLY,
         "Effect": "Deny",
