@@ -173,21 +173,6 @@ def instance_keeps_what_it_was_launched_with(aws):
     return found.get("MetadataOptions", {}).get("HttpPutResponseHopLimit") == 1 and disk["Encrypted"]
 
 
-@probe("ec2.address-filter")
-def address_is_found_by_its_association(aws):
-    ec2 = aws("ec2")
-    ec2.allocate_address(Domain="vpc")
-    launched = ec2.run_instances(ImageId="ami-0c2023a1b2c3d4e5f", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
-    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
-    association = ec2.associate_address(AllocationId=address, InstanceId=launched)["AssociationId"]
-
-    def found(value: str) -> list[str]:
-        answer = ec2.describe_addresses(Filters=[{"Name": "association-id", "Values": [value]}])
-        return [each["AllocationId"] for each in answer["Addresses"]]
-
-    return (found(association), found("eipassoc-of-nobody")) == ([address], [])
-
-
 # RDS
 
 
@@ -211,6 +196,19 @@ def database_keeps_its_log_exports(aws):
 def database_keeps_its_backup_window(aws):
     rds, name = _database(aws, PreferredBackupWindow="17:00-18:00")
     return rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["PreferredBackupWindow"] == "17:00-18:00"
+
+
+@probe("rds.resource-id-filter")
+def database_is_found_by_its_resource_id(aws):
+    rds, name = _database(aws)
+    _database(aws)
+    wanted = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["DbiResourceId"]
+
+    def found(value: str) -> list[str]:
+        answer = rds.describe_db_instances(Filters=[{"Name": "dbi-resource-id", "Values": [value]}])
+        return [each["DBInstanceIdentifier"] for each in answer["DBInstances"]]
+
+    return (found(wanted), found("db-of-nobody")) == ([name], [])
 
 
 @probe("rds.password")

@@ -52,6 +52,15 @@ def test_modules_from_a_git_address_are_fetched_and_valid(bake, terraform, modul
     terraform("validate", folder=copy)
 
 
+@pytest.mark.parametrize("suite", ["tests", "modules/tests"])
+def test_its_own_tests_pass(suite, default_project, terraform, tmp_path):
+    copy = tmp_path / "project"
+    shutil.copytree(default_project, copy)
+    terraform("init", "-backend=false", "-input=false", f"-test-directory={suite}", folder=copy)
+    ran = terraform("test", f"-test-directory={suite}", folder=copy, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 @pytest.fixture
 def plan_variables(terraform, tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
     """Plans the variables of one workspace, with their validations and nothing that needs a provider.

@@ -50,24 +50,6 @@ def instance_fields() -> None:
             "</instanceId>", f"</instanceId><metadataOptions><state>applied</state>{inner}</metadataOptions>", 1)
 
 
-@mend("ec2.address-filter", "the filter of DescribeAddresses is ignored: with a NAT gateway beside it, the provider waits "
-      "in vain for the jumpbox's address")
-def address_filter() -> None:
-    from ministack.services import ec2
-
-    fields = {"association-id": "AssociationId", "allocation-id": "AllocationId", "instance-id": "InstanceId"}
-
-    @around(ec2, "DescribeAddresses")
-    def filtered(original, request):
-        wanted = {fields[name]: values for name, values in ec2._parse_filters(request).items() if name in fields}
-        if not wanted:
-            return original(request)
-        found = [name for name, address in ec2._addresses.items()
-                 if all(address[field] in values for field, values in wanted.items())]
-        asked = {f"AllocationId.{number}": name for number, name in enumerate(found or ["none"], start=1)}
-        return original({**request, **asked})
-
-
 def _encrypt(instance: str, request: dict) -> None:
     from ministack.services import ec2
 

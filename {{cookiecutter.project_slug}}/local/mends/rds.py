@@ -43,6 +43,17 @@ def backup_window() -> None:
         return answer
 
 
+@mend("rds.resource-id-filter", "the filter by resource id is ignored: with a second project's database in the account, the "
+      "provider waits in vain for the end of its own")
+def resource_id_filter() -> None:
+    from ministack.services import rds
+
+    @around_function(rds, "_apply_instance_filters")
+    def filtered(original, instances, filters):
+        wanted = filters.get("dbi-resource-id")
+        return [each for each in original(instances, filters) if not wanted or each["DbiResourceId"] in wanted]
+
+
 @mend("rds.password", "a master password that AWS refuses is taken, so a bad one is found on the first real account")
 def password() -> None:
     from ministack.services import rds
