@@ -22,9 +22,10 @@ CONTEXTS = tasks.namespace.to_contexts()
 DOORS = {"boto3": {"core/session.py"}, "botocore": {"core/session.py"}, "docker": {"core/images.py"},
          "python_terraform": {"core/terraform.py"}, "hcl2": {"core/settings.py"}, "yaml": {"core/settings.py"}}
 POSITIONAL = {"workspace.add": ["name"]}
-CONFIRMING = {"apply", "deploy"}  # ask before they change something
+CONFIRMING = {"apply", "deploy", "kms.rescue"}  # ask before they change something
 REPORTING = {
     "bootstrap",
+    "kms.status",
     "plan",
     "apply",
     "deploy",

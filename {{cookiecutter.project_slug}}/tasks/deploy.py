@@ -14,16 +14,19 @@ from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
 def deploy(context, workspace=None, yes=False, json=False, allow_replace=None, endpoint_from_env=False):
     """Bootstrap, plan, apply and wait until the services run. A second run with nothing changed changes nothing."""
     settings = project.load(workspace)
+    settings.require_images()
     if settings.is_local and not embedded_aws.status(settings.root).running:
         embedded_aws.up(settings.root, say)
     session = connect(settings, endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
-    steps.report_earlier(session)
+    changed = steps.report_earlier(session)
 
-    if steps.bootstrap(session):
+    made = steps.bootstrap(session)
+    if made:
         session = steps.reload(session)
         terraform_ = steps.connect_for_terraform(session)
     if parameter_store.ensure_password(session):
+        made.append("the database password")
         name = parameter_store.name(session.settings.admin_service, parameter_store.DB_PASSWORD)
         say(f"Made: a database password, kept only in the parameter store ({name})")
     steps.init(terraform_, session)
@@ -36,23 +39,29 @@ def deploy(context, workspace=None, yes=False, json=False, allow_replace=None, e
         console.confirm(f"Apply this to account {settings.account}, {settings.region}, workspace {settings.workspace}?", yes)
         steps.apply(terraform_, session, saved, allow_replace)
     outputs = terraform_.output()
-    wait_for_services(session, outputs)
+    restarted = wait_for_services(session, outputs)
+    changed = bool(changed or made or restarted or not saved.plan.empty)
 
     if json:
         return emit(session.settings, {"summary": saved.plan.summary, "outputs": outputs})
     stack.show_outputs({name: outputs[name] for name in ("wms_endpoint", "endpoints", "cluster") if name in outputs})
-    show("Deployed." if not saved.plan.empty else "Already deployed; nothing was changed.")
+    show("Deployed." if changed else "Already deployed; nothing was changed.")
     if settings.is_local and not embedded_aws.status(settings.root).containers:
         say("The embedded AWS records the containers and does not run them: the addresses above answer on AWS only.")
     say(f"  next: {settings.command('plan')}, {settings.command('output')}")
 
 
-def wait_for_services(session: Session, outputs: dict) -> None:
-    """Follow the deployment of each service until it is completed. Raises WentWrong (5) after a rollback."""
+def wait_for_services(session: Session, outputs: dict) -> bool:
+    """Follow the deployment of each service until it is completed; answers whether one had to be started again.
+
+    Raises WentWrong (5) after a rollback.
+    """
+    restarted = False
     for service in outputs.get("services", {}).values():
         said: list[str] = []
         wanted = (outputs["cluster"], service["service"], service["task_definition"])
         if containers.restart_if_given_up(session, *wanted):
+            restarted = True
             say(f"{service['service']}: ECS had given this deployment up; starting it again.")
 
         def tell(found: containers.Service, said=said) -> None:
@@ -62,3 +71,4 @@ def wait_for_services(session: Session, outputs: dict) -> None:
                 say(line)
 
         containers.wait_until_deployed(session, *wanted, tell)
+    return restarted

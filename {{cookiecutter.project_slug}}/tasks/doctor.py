@@ -30,7 +30,7 @@ def doctor(context, workspace=None, json=False, endpoint_from_env=False):
                   styles=[STYLES.get(check.verdict) for check in found], last="found")
     if failed:
         raise WentWrong(f"{len(failed)} of {len(found)} checks failed: {', '.join(check.name for check in failed)}.")
-    show("All is well.")
+    show("All is well." if all(check.verdict is not Verdict.WARNING for check in found) else "Nothing is missing.")
 
 
 def _account(settings: project.Settings, endpoint_from_env: bool) -> list[Check]:

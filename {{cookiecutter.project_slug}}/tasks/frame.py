@@ -9,7 +9,7 @@ from invoke import Exit
 from invoke import task as invoke_task
 
 from .core import console
-from .core.console import Interrupted, TaskError, Terminated
+from .core.console import Failed, Interrupted, TaskError, Terminated
 
 WORKSPACE = {"workspace": "the workspace, a file workspaces/NAME.tfvars (default: local)"}
 JSON = {"json": "one JSON object on stdout instead of text"}
@@ -47,11 +47,13 @@ def task(help: dict[str, str], name: str | None = None, default: bool = False, i
             try:
                 return body(context, *args, **kwargs)
             except KeyboardInterrupt:
-                error: TaskError = Interrupted("Interrupted; nothing is running any more.")
+                error: TaskError = Interrupted("Interrupted.")
             except _Sigterm:
-                error = Terminated("Terminated; nothing is running any more.")
+                error = Terminated("Terminated.")
             except TaskError as raised:
                 error = raised
+            except OSError as raised:
+                error = Failed(f"This machine does not allow it: {raised}")
             except Exception as raised:
                 known = _outside(raised)
                 if known is None:

@@ -17,7 +17,7 @@ def bootstrap(context, workspace=None, account=None, json=False, endpoint_from_e
     """Make what must be there before Terraform: state bucket, KMS key, image repository, pinned machine image."""
     settings = project.load(workspace)
     if account:
-        _record_account(settings, account)
+        _record_account(settings, account, connect(settings, endpoint_from_env).account())
         settings = project.load(workspace)
     made = steps.bootstrap(connect(settings, endpoint_from_env))
     if json:
@@ -26,10 +26,12 @@ def bootstrap(context, workspace=None, account=None, json=False, endpoint_from_e
     say(f"  next: {settings.command('deploy')}")
 
 
-def _record_account(settings: project.Settings, account: str) -> None:
+def _record_account(settings: project.Settings, account: str, found: str) -> None:
     names.check_real_account(account)
     if settings.is_local:
         raise BadInput("The workspace local has no account of its own to record.", run="invoke workspace.add prod")
+    if found != account:
+        raise Refused(f"These credentials are of account {found}, not {account}. Nothing was recorded.")
     if settings.account and settings.account != account:
         raise Refused(f"{settings.tfvars.name} says account {settings.account}, not {account}. Change it there if it is so.")
     project.record(settings.tfvars, "account", account)
@@ -40,6 +42,7 @@ def init(context, workspace=None, new_backend=False, endpoint_from_env=False):
     """Initialise Terraform for a workspace: backend, provider, modules."""
     session = connect(project.load(workspace), endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
+    steps.require_state_bucket(session)
     initialise.initialise(terraform_, say, new_backend)
     show(f"Initialised; the state is {initialise.state_object(session.settings)} in {session.settings.state_bucket}.")
 
@@ -68,6 +71,7 @@ def apply(context, workspace=None, yes=False, json=False, allow_replace=None, en
     """Apply the saved plan, and only that; or follow an apply that is already running."""
     session = connect(project.load(workspace), endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
+    steps.init(terraform_, session)
     if not steps.follow_earlier(session):
         saved = saved_plan.load(session.settings)
         if not json:

@@ -67,39 +67,59 @@ def reload(session: Session) -> Session:
 
 
 def init(terraform_: Terraform, session: Session) -> None:
-    """Initialise Terraform when what it reads has changed."""
+    """Initialise Terraform when what it reads has changed. Raises Refused (3) while there is no state bucket."""
+    require_state_bucket(session)
     if not initialise.needed(session.settings):
         return
-    if not state_bucket.exists(session):
-        raise Refused(f"The state bucket {session.settings.state_bucket} is not there yet.",
-                      run=session.settings.command("bootstrap"))
     say("Initialising Terraform…")
     initialise.initialise(terraform_, say)
 
 
+def require_state_bucket(session: Session) -> None:
+    """Raise Refused (3) while there is no state bucket."""
+    if not state_bucket.exists(session):
+        raise Refused(f"The state bucket {session.settings.state_bucket} is not there yet.",
+                      run=session.settings.command("bootstrap"))
+
+
+def require_saved_state(settings: project.Settings) -> None:
+    """Raise Refused (3) while a state waits that could not be saved: planning without it would make everything twice."""
+    file = terraform.errored_state(settings)
+    if file.exists():
+        raise Refused(f"The last apply could not save its state to the bucket; it is in {file.name}.",
+                      run=settings.command("state.push-errored"))
+
+
 def plan(terraform_: Terraform, session: Session) -> SavedPlan:
     """Make and save a plan. What keeps data and was only interrupted while it was made is healed, never replaced."""
+    session.settings.require_images()
+    require_saved_state(session.settings)
     require_nobody_applies(session)
-    for _ in range(HEALINGS):
-        made = _plan_once(terraform_, session)
-        healed = [_untaint(terraform_, session, change) for change in made.plan.tainted_data()]
-        adopted = _adopt_unfinished(terraform_, session, made)
-        if not healed and not adopted:
-            break
+    with runs.one_task_at_a_time(session.settings):
+        for _ in range(HEALINGS):
+            made = _plan_once(terraform_, session)
+            healed = [_untaint(terraform_, session, change) for change in made.plan.tainted_data()]
+            adopted = _adopt_unfinished(terraform_, session, made)
+            if not healed and not adopted:
+                break
     return made
 
 
 def _plan_once(terraform_: Terraform, session: Session) -> SavedPlan:
     settings = session.settings
     saved_plan.discard(settings)
-    version = _password_version(session)
+    version, facts, draft = _password_version(session), saved_plan.present_facts(settings), saved_plan.draft(settings)
+    events: list[dict] = []
     say("Planning…")
-    run = terraform_.plan(saved_plan.file(settings), version)
-    code = runs.follow(run, on_event=lambda event: None)
-    if code not in (0, 2):
-        saved_plan.discard(settings)
-        raise terraform.explain(run)
-    return saved_plan.save(settings, plans.read(run.events()), version, terraform.version())
+    try:
+        run = terraform_.plan(draft, version)
+        if runs.follow(run, on_event=events.append) not in (0, 2):
+            raise terraform.explain(run)
+        for warning in runs.warnings(events):
+            console.warn(warning)
+        return saved_plan.save(settings, facts, plans.read(events), version, terraform.version())
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _password_version(session: Session) -> int:
@@ -146,8 +166,9 @@ def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_repla
     if version != saved.facts["password_version"]:
         raise Refused(f"The database password has changed since the plan (version {saved.facts['password_version']}, now "
                       f"{version}).", run=settings.command("plan"))
-    _follow(session, terraform_.apply(saved.file, password), saved.plan.steps)
-    saved_plan.discard(settings)
+    require_saved_state(settings)
+    taken = saved_plan.take(settings, saved)
+    _follow(session, terraform_.apply(taken.file, password), taken.plan.steps)
 
 
 def _follow(session: Session, run: runs.Run, total: int) -> None:
@@ -158,6 +179,7 @@ def _follow(session: Session, run: runs.Run, total: int) -> None:
     finally:
         if not run.running:
             recovery.note(session.settings, run)
+            saved_plan.discard_taken(session.settings)
     if code:
         raise terraform.explain(run)
 
@@ -175,19 +197,22 @@ def follow_earlier(session: Session) -> bool:
         say(f"An apply has been running since {since} UTC (process {run.pid}); following it to its end.")
     else:
         say(f"The apply of {since} UTC ended while nobody watched:")
-    earlier = saved_plan.peek(session.settings)
+    earlier = saved_plan.taken(session.settings)
     _follow(session, run, earlier.plan.steps if earlier else 0)
-    saved_plan.discard(session.settings)
     say("That apply is complete.")
     return True
 
 
-def report_earlier(session: Session) -> None:
-    """Follow or report an earlier apply; that it failed is said and stops nothing, since what comes next goes on from it."""
+def report_earlier(session: Session) -> bool:
+    """Follow or report an earlier apply; answers whether there was one.
+
+    That it failed is said and stops nothing: what comes next goes on from where it stood.
+    """
     try:
-        follow_earlier(session)
+        return follow_earlier(session)
     except Failed as failed:
         console.warn(failed.message)
+        return True
 
 
 def require_nobody_applies(session: Session) -> None:

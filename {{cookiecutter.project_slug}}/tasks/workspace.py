@@ -23,7 +23,9 @@ def add(context, name, source=None, account="", region=None):
     file = project.tfvars_file(project.ROOT, name)
     if file.exists():
         raise BadInput(f"There is a workspace {name} already: {file.relative_to(project.ROOT)}.")
-    source = source or next((known for known in project.workspaces() if known != names.LOCAL), names.LOCAL)
+    source = source or next((known for known in project.workspaces() if known != names.LOCAL), None)
+    if source in (None, names.LOCAL):
+        raise BadInput("local is no model for a real account: nothing in it is protected. Name another --source.")
     original = project.load(source)
     if account:
         names.check_real_account(account)
@@ -31,7 +33,9 @@ def add(context, name, source=None, account="", region=None):
 
     copy = file.with_suffix(".new")  # renamed at the end: a workspace is there whole or not at all
     try:
-        copy.write_text(original.tfvars.read_text(encoding="utf-8"), encoding="utf-8")
+        text = original.tfvars.read_text(encoding="utf-8")
+        text = text.replace(f"`{source}`", f"`{name}`").replace(f"{source}.images", f"{name}.images")  # its comments
+        copy.write_text(text, encoding="utf-8")
         for variable, value in {"workspace": name, "account": account, "region": region, "aws_ami": ""}.items():
             project.record(copy, variable, value)
         copy.rename(file)

@@ -13,7 +13,7 @@ nat           = "{{ cookiecutter.nat }}"
 jumpbox_cidrs = {{ cookiecutter.jumpbox_cidrs.replace(" ", "").split(",") | select | list | tojson }}
 
 # Machines. The image is a stand-in: none starts here.
-aws_ami       = "ami-00000000000000000"
+aws_ami       = ""
 instance_type = "t3.medium"
 min_size      = 1
 max_size      = 2

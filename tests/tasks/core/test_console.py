@@ -141,7 +141,7 @@ def test_a_yes_goes_on(monkeypatch, capsys, answer):
 @pytest.mark.parametrize("answer", ["", "\n", "n\n", "no\n", "yep\n", "yy\n"])
 def test_anything_else_changes_nothing(monkeypatch, answer):
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    with pytest.raises(Refused, match="Nothing was changed."):
+    with pytest.raises(Refused, match="Nothing was done."):
         console.confirm("Really?")
 
 

@@ -100,7 +100,7 @@ def test_the_first_signal_stops_terraform_gracefully(held, gate, local, task, wa
     code, said = started.end()
     assert code == expected
     assert "Stopping: Terraform finishes what is in flight" in said
-    assert "Stopped after 1 finished changes; the state is saved and the lock released." in said
+    assert "Stopped after 1 finished changes; the state is saved." in said
     assert "Traceback" not in said
     assert "terraform_data.first" in stack.addresses() and "terraform_data.last" not in stack.addresses()
     assert not lock_file(local.root).exists()
@@ -117,7 +117,7 @@ def test_a_second_signal_leaves_it_running_and_no_later_one_makes_terraform_drop
     first.signal(signal.SIGINT)
     code, said = first.end()
     assert code == 130
-    assert f"Left apply running (process {run.pid}); the next deploy or apply follows it to its end." in said
+    assert f"Left apply running (process {run.pid}); the next deploy or apply follows it." in said
     assert run.running and not run.reported
 
     second = task("follow")

@@ -14,6 +14,7 @@ import pytest
 from tasks.core import saved_plan, settings
 from tasks.core.console import Refused
 from tasks.core.plan import Change, Plan
+from tasks.core.saved_plan import SavedPlan
 from tasks.core.settings import Settings
 
 MAIN = 'terraform {\n  backend "s3" {\n    key = "small-1/terraform.tfstate"\n  }\n}\n'
@@ -40,9 +41,14 @@ def project(root) -> Path:
 def saved(project) -> Settings:
     """The settings that a plan was just saved under."""
     local = settings.load("local", project)
-    saved_plan.file(local).write_bytes(b"a plan of Terraform")
-    saved_plan.save(local, PLAN, password_version=3, terraform_version="1.11.4")
+    save(local)
     return local
+
+
+def save(local: Settings, content: bytes = b"a plan of Terraform") -> SavedPlan:
+    """As Terraform writes a plan, and the task the sidecar beside it."""
+    saved_plan.draft(local).write_bytes(content)
+    return saved_plan.save(local, saved_plan.present_facts(local), PLAN, password_version=3, terraform_version="1.11.4")
 
 
 def sidecar(local: Settings, **changes) -> dict:
@@ -158,8 +164,7 @@ def test_it_is_older_than_the_limit_which_is_a_setting(project, limit, age, phra
     file = project / "invoke.yaml"
     file.write_text(file.read_text().replace("plan_max_age_minutes: 120", f"plan_max_age_minutes: {limit}"))
     local = settings.load("local", project)
-    saved_plan.file(local).write_bytes(b"p")
-    saved_plan.save(local, PLAN, 1, "1.11.4")
+    save(local)
     sidecar(local, created_at=(datetime.now(timezone.utc) - timedelta(minutes=age)).isoformat())
     if phrase:
         assert phrase in refusal(local)
@@ -201,8 +206,40 @@ def test_the_commit_is_shown_and_never_a_reason(project, need):
     git("add", "main.tf")
     git("commit", "-m", "one")
     local = settings.load("local", project)
-    saved_plan.file(local).write_bytes(b"p")
-    commit = saved_plan.save(local, PLAN, 1, "1.11.4").facts["git"]
+    commit = save(local).facts["git"]
     assert len(commit) >= 8 and commit.endswith("+"), "Files that are not committed are marked."
     git("commit", "--allow-empty", "-m", "two")
     saved_plan.load(local)
+
+
+def test_a_plan_that_is_taken_can_be_changed_by_nobody(saved):
+    shown = saved_plan.load(saved)
+    taken = saved_plan.take(saved, shown)
+    assert taken.file != shown.file and not shown.file.exists() and saved_plan.peek(saved) is None
+    save(saved, b"another plan")
+    assert taken.file.read_bytes() == b"a plan of Terraform"
+    assert saved_plan.taken(saved).facts == shown.facts
+    saved_plan.discard_taken(saved)
+    assert saved_plan.taken(saved) is None and saved_plan.load(saved)
+
+
+def test_a_plan_made_while_the_question_was_open_is_not_applied_in_the_shown_ones_place(saved):
+    shown = saved_plan.load(saved)
+    save(saved, b"another plan")
+    with pytest.raises(Refused, match="Another plan was made since this one was shown"):
+        saved_plan.take(saved, shown)
+    assert saved_plan.load(saved).file.read_bytes() == b"another plan"
+
+
+def test_a_plan_that_grew_old_while_the_question_was_open_is_not_applied(saved):
+    shown = saved_plan.load(saved)
+    sidecar(saved, created_at=(datetime.now(timezone.utc) - timedelta(hours=3)).isoformat())
+    with pytest.raises(Refused, match="it is 3 h 0 min old"):
+        saved_plan.take(saved, shown)
+
+
+@pytest.mark.parametrize("damage", ["{}", "[]", '{"created_at": "yesterday"}', "not JSON"])
+def test_a_damaged_sidecar_is_no_plan(saved, damage):
+    (saved.local_dir / "plans" / "local.json").write_text(damage)
+    with pytest.raises(Refused, match="There is no saved plan"):
+        saved_plan.load(saved)

@@ -218,7 +218,7 @@ def test_a_lock_that_somebody_holds_names_who_and_since_when(aws, client, stack,
     assert runs.follow(run, lambda event: None) == 1
     failed = terraform.explain(run)
     assert failed.code == 1
-    for part in ("Somebody else holds the state's lock.", "ID: 5a1e", "Who: anna@desk", "Operation: OperationTypeApply",
+    for part in ("Somebody else holds the state's lock", "ID: 5a1e", "Who: anna@desk", "Operation: OperationTypeApply",
                  "Created: 2026-01-02 03:04:05"):
         assert part in failed.message
     assert "force-unlock" in failed.run

@@ -46,13 +46,52 @@ run "data_is_safe_by_default" {
   }
 
   assert {
-    condition     = one([for parameter in aws_db_parameter_group.rds.parameter : parameter if parameter.name == "rds.force_ssl"]).value == "1"
+    condition     = [for parameter in aws_db_parameter_group.rds.parameter : [parameter.name, parameter.value, parameter.apply_method]] == [["rds.force_ssl", "1", "pending-reboot"]]
     error_message = "Nobody in clear."
+  }
+
+  assert {
+    condition     = aws_db_instance.rds.allocated_storage == 20 && aws_db_instance.rds.max_allocated_storage == 80
+    error_message = "The disk grows before it is full."
+  }
+
+  assert {
+    condition     = aws_db_instance.rds.copy_tags_to_snapshot
+    error_message = "A snapshot says whose it is."
+  }
+
+  assert {
+    condition     = aws_db_instance.rds.auto_minor_version_upgrade && !aws_db_instance.rds.allow_major_version_upgrade
+    error_message = "Minor versions by AWS, major ones by people."
   }
 
   assert {
     condition     = aws_db_instance.rds.engine_version == "17" && aws_db_parameter_group.rds.family == "postgres17" && aws_db_instance.rds.storage_type == "gp3"
     error_message = "PostgreSQL 17, whichever minor version."
+  }
+}
+
+run "no_final_snapshot_is_in_the_way_of_the_next" {
+  command = plan
+
+  module {
+    source = "./modules/database_layer"
+  }
+
+  override_resource {
+    target          = terraform_data.final_snapshot
+    values          = { id = "01234567-89ab-cdef-0123-456789abcdef" }
+    override_during = plan
+  }
+
+  assert {
+    condition     = aws_db_instance.rds.final_snapshot_identifier == "maps-dev-final-01234567"
+    error_message = "A name from the instance's own number, not a constant one."
+  }
+
+  assert {
+    condition     = jsonencode(terraform_data.final_snapshot.triggers_replace) == jsonencode(["maps-dev", "datacube", "master"])
+    error_message = "What replaces the instance makes another number."
   }
 }
 

@@ -25,8 +25,8 @@ run "each_zone_goes_out_through_its_own_gateway" {
   }
 
   assert {
-    condition     = tomap({ for zone, route in aws_route.private_nat_route : zone => route.nat_gateway_id }) == var.nat_ids
-    error_message = "The zone's NAT gateway."
+    condition     = tomap({ for zone, route in aws_route.private_nat_route : zone => route.nat_gateway_id if route.destination_cidr_block == "0.0.0.0/0" }) == var.nat_ids
+    error_message = "The zone's NAT gateway, for everything."
   }
 
   assert {
@@ -60,6 +60,11 @@ run "only_the_load_balancers_reach_the_containers" {
   assert {
     condition     = length(aws_vpc_security_group_ingress_rule.instance_from_jumpbox) == 0
     error_message = "Nobody by SSH."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.instance_all.ip_protocol == "-1" && aws_vpc_security_group_egress_rule.instance_all.cidr_ipv4 == "0.0.0.0/0"
+    error_message = "The instances go out with every protocol: names are looked up over UDP."
   }
 }
 
@@ -98,8 +103,11 @@ run "an_instance_keeps_its_role_to_itself_and_its_disk_encrypted" {
   }
 
   assert {
-    condition     = alltrue([for spec in aws_launch_template.launch.tag_specifications : spec.tags["Owner"] == "maps@example.com"])
-    error_message = "The default tags reach what is launched."
+    condition = { for spec in aws_launch_template.launch.tag_specifications : spec.resource_type => spec.tags } == {
+      instance = tomap({ Owner = "maps@example.com", Name = "maps-dev-ecs" })
+      volume   = tomap({ Owner = "maps@example.com", Name = "maps-dev-ecs" })
+    }
+    error_message = "The default tags reach the instance and its disk."
   }
 }
 
@@ -111,13 +119,19 @@ run "the_first_boot_joins_the_cluster_and_ships_the_six_logs" {
   }
 
   assert {
-    condition     = strcontains(base64decode(aws_launch_template.launch.user_data), "ECS_CLUSTER=maps-dev\n") && strcontains(base64decode(aws_launch_template.launch.user_data), "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true")
+    condition = regex("/etc/ecs/ecs.config <<'CONFIG'\n((?:[A-Z_]+=.*\n)+)CONFIG\n", base64decode(aws_launch_template.launch.user_data))[0] == join("", [
+      "ECS_CLUSTER=maps-dev\nECS_AWSVPC_BLOCK_IMDS=true\nECS_DISABLE_PRIVILEGED=true\n",
+      "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true\nECS_IMAGE_PULL_BEHAVIOR=once\n",
+    ])
     error_message = "The agent's configuration."
   }
 
   assert {
-    condition     = alltrue([for group in output.log_groups : strcontains(base64decode(aws_launch_template.launch.user_data), "\"log_group_name\":\"${group}\"")]) && length(output.log_groups) == 6
-    error_message = "Each log group is written to."
+    condition = toset([
+      for file in jsondecode(regex("host-logs.json <<'CONFIG'\n(.*)\nCONFIG\n", base64decode(aws_launch_template.launch.user_data))[0]).logs.logs_collected.files.collect_list :
+      "${file.file_path} -> ${file.log_group_name}, ${file.log_stream_name}"
+    ]) == toset([for group in output.log_groups : "${trimprefix(group, "/maps-dev")} -> ${group}, maps-dev/{instance_id}"]) && length(output.log_groups) == 6
+    error_message = "Each log group is written to, from its own file."
   }
 
   assert {
@@ -139,6 +153,16 @@ run "ecs_scales_and_drains_the_group" {
   }
 
   assert {
+    condition     = aws_autoscaling_group.asg.force_delete
+    error_message = "Protected instances do not hold up a destroy."
+  }
+
+  assert {
+    condition     = one(aws_ecs_capacity_provider.asg.auto_scaling_group_provider[0].managed_scaling).status == "ENABLED" && aws_ecs_cluster_capacity_providers.asg.capacity_providers == toset(["cp-maps-dev"])
+    error_message = "The cluster has the capacity provider, which scales by itself."
+  }
+
+  assert {
     condition     = aws_autoscaling_group.asg.instance_refresh[0].preferences[0].scale_in_protected_instances == "Refresh"
     error_message = "A refresh does not wait for protected instances."
   }
@@ -157,8 +181,30 @@ run "the_role_writes_the_six_logs_and_makes_none" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_iam_role_policy.host_logs.policy).Statement[0].Resource) == 6 && !strcontains(aws_iam_role_policy.host_logs.policy, "CreateLogGroup")
+    condition = jsondecode(aws_iam_role_policy.host_logs.policy) == {
+      Version = "2012-10-17"
+      Statement = [{
+        Effect = "Allow"
+        Action = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        Resource = [
+          for file in ["dmesg", "docker", "ecs/audit.log", "ecs/ecs-agent.log", "ecs/ecs-init.log", "messages"] :
+          "arn:aws:logs:ap-southeast-2:123456789012:log-group:/maps-dev/var/log/${file}:*"
+        ]
+      }]
+    }
     error_message = "Six groups, by name."
+  }
+
+  assert {
+    condition = toset([aws_iam_role_policy_attachment.ecs_ec2_role.policy_arn, aws_iam_role_policy_attachment.session_manager.policy_arn]) == toset([
+      for policy in ["service-role/AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore"] : "arn:aws:iam::aws:policy/${policy}"
+    ])
+    error_message = "Amazon's policies: joining the cluster and Session Manager."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.ecs_instance_role.assume_role_policy).Statement == [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "ec2.amazonaws.com" } }]
+    error_message = "A role of EC2's."
   }
 
   assert {

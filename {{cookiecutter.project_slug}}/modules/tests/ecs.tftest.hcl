@@ -75,6 +75,21 @@ run "the_service_runs_where_and_as_it_is_told" {
     condition     = aws_cloudwatch_log_group.service.name == "/maps-dev/apps/ows" && length(aws_ecs_task_definition.service-task.volume) == 0
     error_message = "Its log, and no volume that nobody asked for."
   }
+
+  assert {
+    condition     = [for strategy in aws_ecs_service.service.ordered_placement_strategy : strategy.field] == ["attribute:ecs.availability-zone", "memory"]
+    error_message = "Over the zones first, then on as few instances as hold them."
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.service-task.container_definitions == var.container_definitions && aws_ecs_task_definition.service-task.requires_compatibilities == toset(["EC2"])
+    error_message = "The developer's own containers, on the instances."
+  }
+
+  assert {
+    condition     = aws_ecs_service.service.propagate_tags == "SERVICE" && aws_ecs_service.service.enable_ecs_managed_tags
+    error_message = "A task bears the tags of its service."
+  }
 }
 
 run "the_file_system_is_mounted_encrypted_and_as_the_role" {
@@ -89,11 +104,16 @@ run "the_file_system_is_mounted_encrypted_and_as_the_role" {
   }
 
   assert {
-    condition = alltrue([
-      for volume in one(aws_ecs_task_definition.service-task.volume).efs_volume_configuration :
-      volume.file_system_id == "fs-1" && volume.transit_encryption == "ENABLED" && volume.authorization_config[0].iam == "ENABLED" && volume.authorization_config[0].access_point_id == "fsap-1"
-    ])
-    error_message = "TLS, IAM, the access point."
+    condition     = one(aws_ecs_task_definition.service-task.volume).name == "data" && length(one(aws_ecs_task_definition.service-task.volume).efs_volume_configuration) == 1
+    error_message = "The volume that the mountPoints name, and EFS behind it: without, Docker makes an empty one."
+  }
+
+  assert {
+    condition = [
+      for efs in one(aws_ecs_task_definition.service-task.volume).efs_volume_configuration :
+      [efs.file_system_id, efs.transit_encryption, efs.authorization_config[0].access_point_id, efs.authorization_config[0].iam]
+    ] == [["fs-1", "ENABLED", "fsap-1", "ENABLED"]]
+    error_message = "The file system, TLS, the access point, IAM."
   }
 }
 

@@ -30,21 +30,30 @@ run "a_service_reads_its_own_secrets_only" {
   }
 
   assert {
-    condition = jsondecode(aws_iam_role_policy.access_to_ssm["ows"].policy).Statement[0].Resource == [
-      "arn:aws:ssm:ap-southeast-2:123456789012:parameter/maps-dev",
-      "arn:aws:ssm:ap-southeast-2:123456789012:parameter/maps-dev/*",
-    ]
-    error_message = "The path and what is below it; not that of administration."
-  }
-
-  assert {
-    condition     = jsondecode(aws_iam_role_policy.access_to_ssm["ows"].policy).Statement[1].Condition.StringEquals["kms:ViaService"] == "ssm.ap-southeast-2.amazonaws.com"
-    error_message = "The key works through the parameter store only."
-  }
-
-  assert {
-    condition     = strcontains(aws_iam_role_policy.access_to_ssm["tiles"].policy, "parameter/tiles/*") && !strcontains(aws_iam_role_policy.access_to_ssm["tiles"].policy, "maps-dev")
-    error_message = "The other service, the other secrets."
+    condition = alltrue([
+      for service, needs in var.services : jsondecode(aws_iam_role_policy.access_to_ssm[service].policy) == {
+        Version = "2012-10-17"
+        Statement = [
+          {
+            Sid      = "ReadItsSecrets"
+            Effect   = "Allow"
+            Action   = ["ssm:GetParametersByPath", "ssm:GetParameters"]
+            Resource = ["arn:aws:ssm:ap-southeast-2:123456789012:parameter/${needs.chamber_service}", "arn:aws:ssm:ap-southeast-2:123456789012:parameter/${needs.chamber_service}/*"]
+          },
+          {
+            Sid      = "DecryptThem"
+            Effect   = "Allow"
+            Action   = "kms:Decrypt"
+            Resource = "arn:aws:kms:ap-southeast-2:123456789012:key/mock"
+            Condition = {
+              StringEquals = { "kms:ViaService" = "ssm.ap-southeast-2.amazonaws.com" }
+              StringLike   = { "kms:EncryptionContext:PARAMETER_ARN" = "arn:aws:ssm:ap-southeast-2:123456789012:parameter/${needs.chamber_service}/*" }
+            }
+          },
+        ]
+      }
+    ])
+    error_message = "The path and what is below it, not that of administration; the key for these, through the parameter store."
   }
 }
 
@@ -95,8 +104,13 @@ run "the_file_system_is_entered_by_its_access_point" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.mount_file_system["ows"].policy).Statement[0].Condition.StringEquals["elasticfilesystem:AccessPointArn"] == "arn:ap"
-    error_message = "One door."
+    condition = jsondecode(aws_iam_role_policy.mount_file_system["ows"].policy).Statement == [{
+      Effect    = "Allow"
+      Action    = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
+      Resource  = "arn:fs"
+      Condition = { StringEquals = { "elasticfilesystem:AccessPointArn" = "arn:ap" } }
+    }]
+    error_message = "One door, and never as root."
   }
 }
 
@@ -108,13 +122,28 @@ run "ecs_pulls_from_the_services_repositories_and_writes_their_logs" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Resource if statement.Sid == "PullTheImages"] == [["arn:aws:ecr:ap-southeast-2:123456789012:repository/maps/ows"]]
-    error_message = "The repository in ECR, by name; GHCR is none of AWS's."
-  }
-
-  assert {
-    condition     = jsondecode(aws_iam_role_policy.execution.policy).Statement[0].Resource == ["arn:aws:logs:ap-southeast-2:123456789012:log-group:/maps-dev/apps/ows:*", "arn:aws:logs:ap-southeast-2:123456789012:log-group:/maps-dev/apps/tiles:*"]
-    error_message = "Both logs, by name."
+    condition = jsondecode(aws_iam_role_policy.execution.policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Sid    = "WriteTheLogs"
+          Effect = "Allow"
+          Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
+          Resource = [
+            "arn:aws:logs:ap-southeast-2:123456789012:log-group:/maps-dev/apps/ows:*",
+            "arn:aws:logs:ap-southeast-2:123456789012:log-group:/maps-dev/apps/tiles:*",
+          ]
+        },
+        {
+          Sid      = "PullTheImages"
+          Effect   = "Allow"
+          Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+          Resource = ["arn:aws:ecr:ap-southeast-2:123456789012:repository/maps/ows"]
+        },
+        { Sid = "LogIn", Effect = "Allow", Action = ["ecr:GetAuthorizationToken"], Resource = ["*"] },
+      ]
+    }
+    error_message = "Both logs and the repository in ECR, by name; GHCR is none of AWS's."
   }
 }
 
@@ -126,7 +155,9 @@ run "a_service_brings_its_own_policies" {
   }
 
   assert {
-    condition     = keys(aws_iam_role_policy.own) == ["tiles"] && length(jsondecode(aws_iam_role_policy.own["tiles"].policy).Statement) == 2
+    condition = { for service, own in aws_iam_role_policy.own : service => jsondecode(own.policy).Statement } == {
+      tiles = [{ Effect = "Allow", Action = "sqs:SendMessage", Resource = "*" }, { Effect = "Deny", Action = "sqs:*", Resource = "*" }]
+    }
     error_message = "Two documents, one policy, for that service."
   }
 }
@@ -139,8 +170,21 @@ run "roles_are_for_tasks_of_this_account_and_bear_the_region" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.task["ows"].assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
-    error_message = "No other account's tasks."
+    condition = alltrue([
+      for role in concat(values(aws_iam_role.task), [aws_iam_role.execution]) : jsondecode(role.assume_role_policy) == {
+        Version = "2012-10-17"
+        Statement = [{
+          Effect    = "Allow"
+          Action    = "sts:AssumeRole"
+          Principal = { Service = "ecs-tasks.amazonaws.com" }
+          Condition = {
+            StringEquals = { "aws:SourceAccount" = "123456789012" }
+            ArnLike      = { "aws:SourceArn" = "arn:aws:ecs:ap-southeast-2:123456789012:*" }
+          }
+        }]
+      }
+    ])
+    error_message = "No other account's tasks, and nothing but tasks."
   }
 
   assert {

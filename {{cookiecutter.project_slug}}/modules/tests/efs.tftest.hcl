@@ -23,6 +23,11 @@ run "data_is_encrypted_and_backed_up" {
     condition     = aws_efs_file_system.efs.encrypted && aws_efs_backup_policy.efs.backup_policy[0].status == "ENABLED"
     error_message = "Encrypted, backed up."
   }
+
+  assert {
+    condition     = [for policy in aws_efs_file_system.efs.lifecycle_policy : coalesce(policy.transition_to_ia, policy.transition_to_primary_storage_class)] == ["AFTER_30_DAYS", "AFTER_1_ACCESS"]
+    error_message = "What nobody reads costs less; what is read again comes back."
+  }
 }
 
 run "each_zone_has_its_mount_target_for_the_instances_only" {
@@ -51,12 +56,62 @@ run "nobody_mounts_it_in_clear_or_without_a_role" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(aws_efs_file_system_policy.efs.policy).Statement : statement.Effect if try(statement.Condition.Bool["aws:SecureTransport"], "") == "false"] == ["Deny"]
-    error_message = "TLS."
+    condition = jsondecode(aws_efs_file_system_policy.efs.policy).Statement == [
+      {
+        Sid       = "RolesOfThisAccount"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::123456789012:root" }
+        Action    = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
+        Resource  = "arn:aws:elasticfilesystem:ap-southeast-2:123456789012:file-system/fs-mock"
+        Condition = { Bool = { "elasticfilesystem:AccessedViaMountTarget" = "true" } }
+      },
+      {
+        Sid       = "OnlyEncrypted"
+        Effect    = "Deny"
+        Principal = { AWS = "*" }
+        Action    = "*"
+        Resource  = "arn:aws:elasticfilesystem:ap-southeast-2:123456789012:file-system/fs-mock"
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+    ]
+    error_message = "Roles of this account, through a mount target, over TLS."
+  }
+}
+
+run "whoever_enters_acts_as_the_user_of_the_image" {
+  command = plan
+
+  module {
+    source = "./modules/efs"
   }
 
   assert {
-    condition     = jsondecode(aws_efs_file_system_policy.efs.policy).Statement[0].Principal.AWS == "arn:aws:iam::123456789012:root"
-    error_message = "Roles of this account."
+    condition     = [for user in aws_efs_access_point.data.posix_user : [user.uid, user.gid]] == [[1000, 1000]]
+    error_message = "Whatever user the container runs as."
+  }
+
+  assert {
+    condition = [
+      for root in aws_efs_access_point.data.root_directory :
+      [root.path, root.creation_info[0].owner_uid, root.creation_info[0].owner_gid, root.creation_info[0].permissions]
+    ] == [["/data", 1000, 1000, "0755"]]
+    error_message = "In a folder of its own, which EFS makes for that user."
+  }
+}
+
+run "or_as_another_one" {
+  command = plan
+
+  module {
+    source = "./modules/efs"
+  }
+
+  variables {
+    owner_id = 1234
+  }
+
+  assert {
+    condition     = aws_efs_access_point.data.posix_user[0].uid == 1234 && aws_efs_access_point.data.root_directory[0].creation_info[0].owner_uid == 1234
+    error_message = "The owner that was named."
   }
 }

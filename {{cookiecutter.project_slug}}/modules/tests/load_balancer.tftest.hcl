@@ -36,6 +36,53 @@ run "the_more_exact_rule_comes_first" {
   }
 }
 
+run "the_metrics_are_nobodys_business_outside" {
+  command = plan
+
+  module {
+    source = "./modules/load_balancer"
+  }
+
+  assert {
+    condition     = one(one(aws_lb_listener_rule.metrics.condition).path_pattern).values == toset(["*/metrics", "*/metrics/*"])
+    error_message = "Whatever the path in front of them."
+  }
+
+  assert {
+    condition     = [for action in aws_lb_listener_rule.metrics.action : [action.type, action.fixed_response[0].status_code]] == [["fixed-response", "404"]]
+    error_message = "404, and no service is asked."
+  }
+}
+
+run "a_rule_asks_for_the_path_and_the_host_that_was_given" {
+  command = plan
+
+  module {
+    source = "./modules/load_balancer"
+  }
+
+  assert {
+    condition = {
+      for service, rule in aws_lb_listener_rule.service :
+      service => flatten([for condition in rule.condition : [for pattern in condition.path_pattern : tolist(pattern.values)]])
+    } == { ows = ["/*"], tiles = ["/tiles/*"], deep = ["/tiles/fast/*"], public = ["/*"] }
+    error_message = "The paths."
+  }
+
+  assert {
+    condition = {
+      for service, rule in aws_lb_listener_rule.service :
+      service => flatten([for condition in rule.condition : [for header in condition.host_header : tolist(header.values)]])
+    } == { ows = [], tiles = [], deep = [], public = ["wms.example.com"] }
+    error_message = "The host, where there is one."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_lb_listener_rule.service : [for action in rule.action : action.type] == ["forward"]])
+    error_message = "To the service."
+  }
+}
+
 run "another_service_renumbers_nothing" {
   command = plan
 
@@ -112,13 +159,18 @@ run "with_one_http_only_sends_to_https" {
   }
 
   assert {
-    condition     = aws_lb_listener.http.default_action[0].type == "redirect" && aws_lb_listener.http.default_action[0].redirect[0].status_code == "HTTP_301"
+    condition     = [for action in aws_lb_listener.http.default_action : [action.type, action.redirect[0].status_code, action.redirect[0].protocol, action.redirect[0].port]] == [["redirect", "HTTP_301", "HTTPS", "443"]]
     error_message = "301 to HTTPS."
   }
 
   assert {
     condition     = aws_lb_listener.https[0].ssl_policy == "ELBSecurityPolicy-TLS13-1-2-2021-06" && aws_lb_listener.https[0].certificate_arn == var.ssl_cert_arn
     error_message = "TLS 1.3, this certificate."
+  }
+
+  assert {
+    condition     = aws_lb_listener.https[0].port == 443 && aws_lb_listener.https[0].protocol == "HTTPS" && aws_lb_listener.https[0].default_action[0].fixed_response[0].status_code == "404"
+    error_message = "Port 443, and 404 for what is nobody's."
   }
 }
 
@@ -130,8 +182,18 @@ run "slow_maps_and_quick_deployments" {
   }
 
   assert {
-    condition     = aws_lb.alb.idle_timeout >= 122 && aws_lb.alb.drop_invalid_header_fields && aws_lb.alb.enable_deletion_protection
-    error_message = "Longer than gunicorn's 121 seconds; headers checked; protected."
+    condition     = aws_lb.alb.idle_timeout >= 122
+    error_message = "Longer than gunicorn's 121 seconds."
+  }
+
+  assert {
+    condition     = aws_lb.alb.internal == false && aws_lb.alb.load_balancer_type == "application"
+    error_message = "Open to the internet."
+  }
+
+  assert {
+    condition     = aws_lb.alb.drop_invalid_header_fields && aws_lb.alb.enable_deletion_protection
+    error_message = "Headers checked; protected."
   }
 
   assert {

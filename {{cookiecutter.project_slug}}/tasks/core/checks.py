@@ -60,6 +60,7 @@ def account(session: Session) -> Iterator[Check]:
         (Verdict.OK, settings.state_bucket, "") if state_bucket.exists(session)
         else (Verdict.FAILED, f"{settings.state_bucket} is not there", bootstrap)))
     yield _ask("state lock", lambda: _lock(session))
+    yield _ask("images", lambda: _images(session))
     yield _ask("KMS key", lambda: _key(session, bootstrap))
     yield _ask("machine image", lambda: _machine_image(session, bootstrap))
     if registry.is_ecr(settings):
@@ -115,7 +116,12 @@ def _lock(session: Session):
     if age is None:
         return Verdict.OK, "free", ""
     held = f"held for {int(age.total_seconds() // 60)} minutes"
-    return Verdict.WARNING, held, session.settings.command("plan") + "  (says who holds it)"
+    return Verdict.WARNING, held, session.settings.command("state.unlock") + "  (shows who holds it)"
+
+
+def _images(session: Session):
+    session.settings.require_images()
+    return Verdict.OK, "one for each service", ""
 
 
 def _key(session: Session, bootstrap: str):

@@ -118,7 +118,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]],
     needed = sum(max(map(len, cells)) + 3 for cells in zip(columns, *rows, strict=True) if cells[0] != last)
     if not on_terminal(sys.stdout):
         console.width = max(160, needed + 60)  # a file or a pipe has no width of its own: never cut an address
-    whole = last is not None and needed + 20 <= console.width
+    elif last is not None:
+        console.width = max(console.width, needed + 20)  # the terminal breaks the line; an address stays one word
+    whole = last is not None
     grid = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         grid.add_column(column, overflow="fold", no_wrap=whole and column != last)
@@ -160,4 +162,4 @@ def confirm(question: str, yes: bool = False) -> None:
         raise Refused(f"{question} There is no terminal to answer on: add --yes.")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise Refused("Nothing was changed.")
+        raise Refused("Nothing was done.")

@@ -72,7 +72,7 @@ def _init(terraform: Terraform, say: Callable[[str], None]) -> bool:
     if named:
         _use_mirror(terraform, Path(named))
     try:
-        terraform.run("init", **options)
+        terraform.run("init", environment=_surroundings(), **options)
         return bool(named) or "TF_CLI_CONFIG_FILE" in terraform.environment
     except Failed as error:
         if not any(sign in error.message for sign in ("registry.terraform.io", "provider registry")) or named:
@@ -80,27 +80,43 @@ def _init(terraform: Terraform, say: Callable[[str], None]) -> bool:
         found = find_mirror()
         if found is None:
             raise
-        say("Terraform's registry does not answer; the provider is taken from the mirror on this machine.")
+        say(f"Terraform's registry does not answer; the provider is taken from the mirror {found}.")
         _use_mirror(terraform, found)
-        terraform.run("init", **options)
+        terraform.run("init", environment=_surroundings(), **options)
         return True
 
 
+def _surroundings() -> dict[str, str]:
+    """What init alone needs. In a new workspace it refuses as soon as the bucket holds another one; the plan makes it.
+    And it fetches the provider, in `local` too, so the caller's proxies hold for all but this machine."""
+    proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    direct = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1", "localhost")))
+    return {"TF_WORKSPACE": "default", **proxies, "NO_PROXY": direct}
+
+
 def find_mirror() -> Path | None:
-    """A folder that holds registry.terraform.io/hashicorp/aws, within four levels of /; None when there is none."""
+    """A folder that holds registry.terraform.io/hashicorp/aws, within four levels of /; None when there is none.
+
+    What lies there is run with the caller's credentials, so nobody else may be able to write to it.
+    """
     for depth in range(1, 5):
         for found in sorted(glob.glob("/" + "*/" * depth + str(PROVIDER))):
-            if not found.startswith(("/proc/", "/sys/", "/dev/")):
+            if not found.startswith(("/proc/", "/sys/", "/dev/")) and _trusted(Path(found)):
                 return Path(found).parents[2]
     return None
+
+
+def _trusted(folder: Path) -> bool:
+    """Whether only root and this user can change what lies in a folder."""
+    places = [folder, *folder.parents]
+    return all(place.stat().st_uid in (0, os.getuid()) and not place.stat().st_mode & 0o002 for place in places)
 
 
 def _use_mirror(terraform: Terraform, mirror: Path) -> None:
     """Have Terraform take providers from a folder, by a configuration file of this checkout's own."""
     if not (mirror / PROVIDER).is_dir():
         raise BadInput(f"TF_PROVIDER_MIRROR names {mirror}, which holds no {PROVIDER}.")
-    file = terraform.settings.local_dir / "terraform.rc"
-    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file = terraform.settings.private_dir() / "terraform.rc"
     file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
     terraform.environment["TF_CLI_CONFIG_FILE"] = str(file)
 
@@ -109,7 +125,7 @@ def _lock_for_every_platform(terraform: Terraform, say: Callable[[str], None]) -
     """So that a colleague on macOS and the pipeline on Linux use the same provider."""
     say("Locking the provider for Linux and macOS (once; commit .terraform.lock.hcl)…")
     try:
-        terraform.run("providers lock", platform=list(PLATFORMS))
+        terraform.run("providers lock", environment=_surroundings(), platform=list(PLATFORMS))
     except Failed as error:
         say(f"The lock file is for this platform only: {error.message}")
 

@@ -114,4 +114,4 @@ FINDERS: dict[str, Callable[[Session, dict], Found | None]] = {
 
 
 def _file(settings: Settings) -> Path:
-    return settings.local_dir / "runs" / settings.workspace / "unfinished.json"
+    return settings.private_dir("runs", settings.workspace) / "unfinished.json"

@@ -31,18 +31,23 @@ POLL = 0.1  # seconds between two looks at the event file
 class Run:
     """A run of this workspace in this checkout, going on or ended.
 
-    folder   .local/runs/WORKSPACE
+    settings the workspace
     kind     plan or apply
     pid      Terraform's process
     """
 
-    folder: Path
+    settings: Settings
     kind: str
     pid: int
     start_time: str
     supervisor: int
     supervisor_start_time: str
     started_at: datetime
+
+    @property
+    def folder(self) -> Path:
+        """.local/runs/WORKSPACE"""
+        return _folder(self.settings)
 
     @property
     def code(self) -> int | None:
@@ -78,7 +83,7 @@ def find(settings: Settings) -> Run | None:
     folder = _folder(settings)
     record = read_json(folder / "run.json")
     try:
-        return Run(folder, record["kind"], record["pid"], record["start_time"], record["supervisor"],
+        return Run(settings, record["kind"], record["pid"], record["start_time"], record["supervisor"],
                    record["supervisor_start_time"], datetime.fromisoformat(record["started_at"]))
     except (KeyError, TypeError, ValueError):  # not there, or damaged
         return None
@@ -100,7 +105,7 @@ def start(settings: Settings, kind: str, command: list[str], environment: dict[s
 
 def _start(settings: Settings, kind: str, command: list[str], environment: dict[str, str]) -> Run:
     folder = _folder(settings)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.private_dir("runs", settings.workspace)
     with _alone(settings, folder) as lock:
         for name in ("run.json", "exit.json", "asked-to-stop", "reported", "events.jsonl", "errors.txt"):
             (folder / name).unlink(missing_ok=True)
@@ -175,6 +180,13 @@ def errors(events: list[dict]) -> list[dict]:
     return [diagnostic for diagnostic in found if diagnostic.get("severity") == "error"]
 
 
+def warnings(events: list[dict]) -> list[str]:
+    """Terraform's warnings, each once, as sentences."""
+    found = (event["diagnostic"] for event in events if event.get("type") == "diagnostic")
+    said = [f"{one['summary']}. {' '.join(one.get('detail', '').split())}" for one in found if one["severity"] == "warning"]
+    return list(dict.fromkeys(said))
+
+
 def stderr(run: Run) -> str:
     """What Terraform wrote outside its event stream: a crash, a bad flag."""
     try:
@@ -204,6 +216,18 @@ def _alone(settings: Settings, folder: Path) -> Iterator[int]:
         yield lock
     finally:
         os.close(lock)
+
+
+@contextmanager
+def one_task_at_a_time(settings: Settings) -> Iterator[None]:
+    """Hold other tasks of this workspace in this checkout off while a plan is made, looked at and saved."""
+    with open(settings.private_dir("runs", settings.workspace) / "task.lock", "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another task of this workspace…")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Terraform itself notices only that the state has moved on; not another account, 
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -38,33 +39,77 @@ class SavedPlan:
 
 
 def file(settings: Settings) -> Path:
-    """.local/plans/WORKSPACE.tfplan; the folder is the owner's only."""
-    folder = settings.local_dir / "plans"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / f"{settings.workspace}.tfplan"
+    """.local/plans/WORKSPACE.tfplan"""
+    return _folder(settings) / f"{settings.workspace}.tfplan"
+
+
+def draft(settings: Settings) -> Path:
+    """Where this process has Terraform write its plan; nobody else writes there."""
+    return _folder(settings) / f"{settings.workspace}.{os.getpid()}.draft"
+
+
+def _taken(settings: Settings) -> Path:
+    """Where the plan lies that is being applied, or was when its task was killed."""
+    return _folder(settings) / f"{settings.workspace}.applying.tfplan"
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.private_dir("plans")
 
 
 def discard(settings: Settings) -> None:
-    """A plan is used once, or not at all."""
-    file(settings).unlink(missing_ok=True)
-    _sidecar(settings).unlink(missing_ok=True)
+    """Forget the saved plan."""
+    _remove(file(settings))
 
 
-def save(settings: Settings, plan: Plan, password_version: int, terraform_version: str) -> SavedPlan:
-    """Write the sidecar beside the plan that Terraform has just saved."""
-    saved = file(settings)
-    saved.chmod(0o600)
+def discard_taken(settings: Settings) -> None:
+    """Forget the plan that was applied: it is used once."""
+    _remove(_taken(settings))
+
+
+def _remove(plan: Path) -> None:
+    plan.unlink(missing_ok=True)
+    _sidecar(plan).unlink(missing_ok=True)
+
+
+def save(settings: Settings, facts: dict, plan: Plan, password_version: int, terraform_version: str) -> SavedPlan:
+    """Put the draft in the saved plan's place, with its sidecar. ``facts`` are those from before Terraform read them."""
+    written, saved = draft(settings), file(settings)
+    written.chmod(0o600)
     facts = {
-        **_present_facts(settings),
+        **facts,
         "password_version": password_version,
-        "plan_sha256": _sha256(saved),
+        "plan_sha256": _sha256(written),
         "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "terraform_version": terraform_version,
         "git": _git(settings.root),
         **plan.as_dict(),
     }
-    write_json(_sidecar(settings), facts)
+    os.replace(written, saved)
+    write_json(_sidecar(saved), facts)
     return SavedPlan(saved, facts, plan)
+
+
+def take(settings: Settings, shown: SavedPlan) -> SavedPlan:
+    """Take the plan that was shown, so that no other task can change it any more, and check it once more.
+
+    Raises Refused (3) when it is not that plan any more, or no longer holds: a question may stay open for long.
+    """
+    present = load(settings)
+    if present.facts["plan_sha256"] != shown.facts["plan_sha256"]:
+        raise Refused("Another plan was made since this one was shown. Nothing was applied.", run=settings.command("plan"))
+    taken = _taken(settings)
+    os.replace(present.file, taken)
+    os.replace(_sidecar(present.file), _sidecar(taken))
+    if _sha256(taken) != shown.facts["plan_sha256"]:
+        discard_taken(settings)
+        raise Refused("Another plan was made since this one was shown. Nothing was applied.", run=settings.command("plan"))
+    return SavedPlan(taken, present.facts, present.plan)
+
+
+def taken(settings: Settings) -> SavedPlan | None:
+    """The plan that is being applied, or was when its task was killed."""
+    return _read(_taken(settings))
 
 
 def load(settings: Settings) -> SavedPlan:
@@ -80,15 +125,21 @@ def load(settings: Settings) -> SavedPlan:
 
 def peek(settings: Settings) -> SavedPlan | None:
     """The saved plan as it is, whether or not it still holds."""
-    facts = read_json(_sidecar(settings))
-    if facts is None or not file(settings).exists():
+    return _read(file(settings))
+
+
+def _read(plan: Path) -> SavedPlan | None:
+    facts = read_json(_sidecar(plan))
+    try:
+        datetime.fromisoformat(facts["created_at"])
+        return SavedPlan(plan, facts, plans.from_dict(facts)) if plan.exists() else None
+    except (KeyError, TypeError, ValueError):  # not there, or damaged
         return None
-    return SavedPlan(file(settings), facts, plans.from_dict(facts))
 
 
 def _stale(settings: Settings, saved: SavedPlan) -> list[str]:
     """Every reason why the plan must not be applied, as a phrase."""
-    present, facts, reasons = _present_facts(settings), saved.facts, []
+    present, facts, reasons = present_facts(settings), saved.facts, []
     for name in ("workspace", "account", "region"):
         if present[name] != facts.get(name):
             reasons.append(f"{name} was {facts.get(name) or 'empty'} and is {present[name] or 'empty'}")
@@ -109,7 +160,8 @@ def _stale(settings: Settings, saved: SavedPlan) -> list[str]:
     return reasons
 
 
-def _present_facts(settings: Settings) -> dict:
+def present_facts(settings: Settings) -> dict:
+    """What a plan made now would be made from."""
     return {
         "workspace": settings.workspace,
         "account": settings.account,
@@ -132,8 +184,8 @@ def _files(settings: Settings) -> dict[str, str]:
     return {str(path.relative_to(settings.root)): _sha256(path) for path in sorted({*found, *settings.var_files})}
 
 
-def _sidecar(settings: Settings) -> Path:
-    return file(settings).with_suffix(".json")
+def _sidecar(plan: Path) -> Path:
+    return plan.with_suffix(".json")
 
 
 def _sha256(path: Path) -> str:

@@ -108,6 +108,23 @@ class Settings:
         """What belongs to this checkout alone: runs, saved plans, the embedded AWS. Never committed."""
         return self.root / ".local"
 
+    def private_dir(self, *names: str) -> Path:
+        """A folder below .local, made for its owner only."""
+        folder = self.local_dir
+        for part in ("", *names):
+            folder = folder / part
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def require_images(self) -> None:
+        """Raise BadInput (4) unless every service has an image."""
+        services = self.variables.get("services") or {}
+        missing = sorted(name for name, service in services.items() if not (service.get("image") or self.images.get(name)))
+        if missing:
+            file = self.images_file.relative_to(self.root)
+            example = json.dumps({"images": {missing[0]: "ghcr.io/org/name@sha256:…"}})
+            raise BadInput(f"There is no image for {', '.join(missing)}. Pin one in {file}: {example}")
+
     def command(self, task: str, *flags: str) -> str:
         """A task of this workspace as a person types it."""
         where = () if self.is_local else ("-w", self.workspace)

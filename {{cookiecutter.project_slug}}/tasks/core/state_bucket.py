@@ -63,6 +63,14 @@ def object_age(session: Session, key: str) -> timedelta | None:
     return datetime.now(timezone.utc) - found["LastModified"]
 
 
+def read_json(session: Session, key: str) -> dict | None:
+    """The JSON object under a key; None when there is none."""
+    body = _or_none(lambda: session.client("s3").get_object(Bucket=session.settings.state_bucket, Key=key,
+                                                            ExpectedBucketOwner=session.settings.account)["Body"].read(),
+                    "NoSuchKey")
+    return None if body is None else json.loads(body)
+
+
 def _create(s3, bucket: str, region: str) -> None:
     elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:

@@ -20,6 +20,7 @@ from typing import Any
 from . import runs
 from .console import Failed
 from .session import Session
+from .settings import Settings
 
 OLDEST = (1, 11)  # write-only arguments and the S3 lock file
 INSTALL = "https://developer.hashicorp.com/terraform/install"
@@ -47,14 +48,15 @@ class Terraform:
         """The command line; options as python-terraform takes them: True is a bare flag, a list repeats, None goes."""
         return _command_line(self.settings.root, name, *arguments, **options)
 
-    def run(self, name: str, *arguments: str, ok: tuple[int, ...] = (0,), **options: Any) -> str:
+    def run(self, name: str, *arguments: str, environment: dict[str, str] | None = None, **options: Any) -> str:
         """Run a short command to its end; answers its output. Raises Failed with Terraform's own sentence."""
-        child = subprocess.Popen(self.command(name, *arguments, **options), cwd=self.settings.root, env=self.environment,
+        child = subprocess.Popen(self.command(name, *arguments, **options), cwd=self.settings.root,
+                                 env={**self.environment, **(environment or {})},
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                  encoding="utf-8", errors="replace", start_new_session=True)
         with _passing_interrupts_to(child):
             output, errors = child.communicate()
-        if child.returncode not in ok:
+        if child.returncode:
             raise failure(f"terraform {name}", errors or output)
         return output
 
@@ -85,6 +87,13 @@ class Terraform:
         """address -> what a saved plan would make it with, as far as that is known before the apply."""
         changes = json.loads(self.run("show", str(plan), json=True))["resource_changes"]
         return {change["address"]: change["change"]["after"] or {} for change in changes}
+
+    def push_state(self, file: Path) -> None:
+        """Put a state that could not be saved into the bucket. Terraform refuses one that is older than what is there."""
+        self.run("state push", str(file))
+
+    def force_unlock(self, id_: str) -> None:
+        self.run("force-unlock", id_, force=True)
 
     def untaint(self, address: str) -> None:
         self.run("untaint", address)
@@ -125,21 +134,31 @@ def failure(command: str, text: str) -> Failed:
 def explain(run: runs.Run) -> Failed:
     """Why a run failed, as one sentence from its event stream."""
     found = runs.errors(run.events())
+    settings = run.settings
+    if errored_state(settings).exists():
+        return Failed(f"The state could not be saved to the bucket; it is in {errored_state(settings).name}. Nothing is "
+                      "lost if that is pushed before anything else.", run=settings.command("state.push-errored"))
     if not found:
+        if run.code is not None and run.code < 0:
+            return Failed(f"Terraform was ended by signal {-run.code}; its lock on the state may be left.",
+                          run=settings.command("state.unlock"))
         return failure(f"terraform {run.kind}", runs.stderr(run))
     locked = next((error for error in found if "Error acquiring the state lock" in error["summary"]), None)
     if locked:
-        holder = _lock_holder(locked["detail"])
-        who = "; ".join(f"{name}: {value}" for name, value in holder.items())
-        workspace = f"TF_WORKSPACE={run.folder.name} TF_DATA_DIR=.terraform/{run.folder.name}"
-        return Failed(f"Somebody else holds the state's lock. {who}",
-                      run=f"{workspace} terraform force-unlock {holder.get('ID', 'ID')}  (only if that run is dead)")
+        who = "; ".join(f"{name}: {value}" for name, value in _lock_holder(locked["detail"]).items())
+        return Failed(f"Somebody else holds the state's lock; wait for them. {who}",
+                      run=f"{settings.command('state.unlock')}  (if that run is dead)")
     sentences = []
     for error in found[:5]:
         where = f"{error['address']}: " if error.get("address") else ""
         sentences.append(f"{where}{error['summary']}. {' '.join(error.get('detail', '').split())}".strip())
     more = f" (and {len(found) - 5} more)" if len(found) > 5 else ""
     return Failed(f"terraform {run.kind} failed. " + " ".join(dict.fromkeys(sentences)) + more)
+
+
+def errored_state(settings: Settings) -> Path:
+    """Where Terraform leaves a state that it could not save."""
+    return settings.root / "errored.tfstate"
 
 
 def _lock_holder(detail: str) -> dict[str, str]:
