@@ -96,6 +96,29 @@ def test_it_is_destroyed_before_what_it_needs(needs, resource, outlived_by):
     assert outlived_by in _all_that_it_needs(resource, needs)
 
 
+# In this project `count` and `for_each` make Terraform wait for the whole module; elsewhere only the output carries it.
+@pytest.mark.parametrize(
+    "module, output, outlived_by",
+    [
+        (
+            "efs",
+            "access_point_id",
+            [
+                "aws_efs_file_system_policy.efs",
+                "aws_efs_mount_target.efs_mount_target",
+                "aws_vpc_security_group_ingress_rule.nfs_from_instances",
+            ],
+        ),
+        ("load_balancer", "alb_target_groups", ["aws_lb_listener_rule.service"]),
+        ("public_layer", "public_subnet_ids", ["aws_route.public_igw_route", "aws_route_table_association.public"]),
+    ],
+)
+def test_whoever_uses_a_module_alone_waits_for_the_same(default_project, module, output, outlived_by):
+    declared = hcl2.loads((default_project / "modules" / module / "outputs.tf").read_text(encoding="utf-8"))
+    bodies = {name.strip('"'): body for outputs in declared["output"] for name, body in outputs.items()}
+    assert sorted(resource.strip("${}") for resource in bodies[output]["depends_on"]) == outlived_by
+
+
 @pytest.fixture(scope="module")
 def key_and_alias(default_project) -> dict[str, dict]:
     """The resources of chamber's key: type -> its lifecycle."""

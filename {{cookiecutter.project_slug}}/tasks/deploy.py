@@ -14,11 +14,11 @@ from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
 def deploy(context, workspace=None, yes=False, json=False, allow_replace=None, endpoint_from_env=False):
     """Bootstrap, plan, apply and wait until the services run. A second run with nothing changed changes nothing."""
     settings = project.load(workspace)
-    settings.require_images()
     if settings.is_local and not embedded_aws.status(settings.root).running:
         embedded_aws.up(settings.root, say)
     session = connect(settings, endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
+    settings.require_images()
     changed = steps.report_earlier(session)
 
     made = steps.bootstrap(session)

@@ -1,0 +1,93 @@
+"""The state: a second workspace beside the first, a lock that a dead run left, a state that could not be saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from driven_project import STATE_BUCKET
+
+IMAGES = {"images": {"ows": "ghcr.io/opendatacube/ows@sha256:" + "0" * 64}}
+ACCOUNT = "111122223333"
+
+
+def test_a_second_workspace_of_one_account_has_a_state_of_its_own(stack):
+    stack.environment |= {
+        "AWS_ENDPOINT_URL": stack.endpoint, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "x",
+    }
+    stack.must("workspace.add", "prod")
+    for workspace in ("dev", "prod"):
+        (stack.folder / "workspaces" / f"{workspace}.images.tfvars.json").write_text(json.dumps(IMAGES))
+        stack.must("bootstrap", "-w", workspace, "--account", ACCOUNT, "--endpoint-from-env")
+        planned = stack.must("plan", "-w", workspace, "--endpoint-from-env", "--json").json
+        assert planned["workspace"] == workspace and planned["summary"]["create"] > 70
+    bucket = STATE_BUCKET.replace("0" * 12, ACCOUNT)
+    keys = [entry["Key"] for entry in stack.client("s3", ACCOUNT).list_objects_v2(Bucket=bucket).get("Contents", [])]
+    assert not any(key.endswith(".tflock") for key in keys)
+
+
+def test_a_lock_that_a_dead_run_left_is_explained_and_released_after_a_typed_name(stack):
+    """Terraform is killed in the middle of an apply: it cannot release its lock."""
+    stack.edit("db_storage", "25")  # the provider waits for over a minute
+    stack.must("plan")
+    applying = stack.begin("apply", "--yes")
+    stack.wait_for_event(lambda event: event.get("type") == "apply_start" and event["hook"]["action"] == "update")
+    os.kill(json.loads((stack.folder / ".local/runs/local/run.json").read_text())["pid"], signal.SIGKILL)
+    applying.communicate(timeout=60)
+    assert applying.returncode == 1
+
+    locked = stack.invoke("plan")
+    assert locked.code == 1 and "Somebody else holds the state's lock" in locked.err and "invoke state.unlock" in locked.err
+    refused = stack.invoke("state.unlock")
+    assert refused.code == 3 and "Held by" in refused.err
+    assert stack.invoke("plan").code == 1
+    stack.must("state.unlock", "--confirm", "local")
+    stack.must("deploy", "--yes")
+    stack.require_clean()
+
+
+def test_a_state_that_could_not_be_saved_stops_everything_until_it_is_pushed(stack):
+    """As Terraform leaves it when the bucket is out of reach at the end of an apply."""
+    errored = stack.folder / "errored.tfstate"
+    state = json.loads(stack.terraform("state", "pull"))
+    state["serial"] += 1
+    errored.write_text(json.dumps(state))
+    for task in (("plan",), ("deploy", "--yes")):
+        answer = stack.invoke(*task)
+        assert answer.code == 3 and "errored.tfstate" in answer.err and "invoke state.push-errored" in answer.err
+    stack.must("state.push-errored")
+    assert not errored.exists()
+    assert json.loads(stack.terraform("state", "pull"))["serial"] >= state["serial"]
+    stack.require_clean()
+
+
+def test_a_plan_made_while_the_question_was_open_is_never_applied(stack):
+    """The first task shows a harmless plan and asks; a second one then plans to replace the database."""
+    stack.edit("log_retention_days", "3")
+    primary, secondary = os.openpty()
+    asking = subprocess.Popen([sys.executable, "-m", "invoke", "deploy"], cwd=stack.folder, env=stack.environment,
+                              stdin=secondary, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    said = ""
+    while "[y/N]" not in said:
+        said += asking.stderr.read(1)
+    stack.edit("db_name", '"other"')
+    stack.must("plan")
+    os.write(primary, b"y\n")
+    out, err = asking.communicate(timeout=120)
+    assert asking.returncode == 3, out + err
+    assert stack.client("rds").describe_db_instances()["DBInstances"][0]["DBName"] == "datacube"
+
+
+@pytest.mark.parametrize("tasks", [("plan", "plan")])
+def test_two_plans_at_once_in_one_folder_both_end_well(stack, tasks):
+    started = [stack.begin(task) for task in tasks]
+    codes = []
+    for process in started:
+        process.communicate(timeout=180)
+        codes.append(process.returncode)
+    assert codes == [0, 0]
