@@ -38,7 +38,7 @@ data_buckets = []
 # Services. Their images are pinned by digest in {{ cookiecutter.workspace }}.images.tfvars.json.
 services = {
   ows = {
-    desired_count = 2
+    desired_count = 0    # datacube-ows is not healthy before its database holds products and ranges; then 2 or more
     cpu           = 512  # of 1024 a core
     memory        = 1536 # MiB; two of them fit a t3.medium
   }
