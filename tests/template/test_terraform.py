@@ -89,7 +89,7 @@ PINNED = {
 
 
 def test_the_variables_of_the_workspace_local_hold(variant, plan_variables):
-    ran = plan_variables(variant.path, "local")
+    ran = plan_variables(variant.path, "local", aws_ami=PINNED["aws_ami"])
     assert ran.returncode == 0, ran.stderr
     assert "Warning" not in ran.stdout  # as for a value that no variable takes
 
