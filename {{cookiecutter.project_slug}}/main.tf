@@ -127,7 +127,7 @@ module "database_layer" {
   log_exports               = var.db_log_exports
   deletion_protection       = var.db_deletion_protection
   skip_final_snapshot       = var.db_skip_final_snapshot
-  chamber_service           = local.chamber_service
+  chamber_services          = local.own_chamber_services
   chamber_admin_service     = local.chamber_admin_service
 }
 
@@ -136,8 +136,8 @@ module "ecs_policy" {
 
   name                      = local.name
   parameter_store_key_alias = var.parameter_store_key_alias
-  services                  = local.services
-  data_buckets              = var.data_buckets
+  services                  = merge(local.services, { jobs = local.administration })
+  data_buckets              = local.data_places
   file_system               = one([for efs in module.efs : { arn = efs.efs_arn, access_point_arn = efs.access_point_arn }])
 }
 
@@ -150,7 +150,7 @@ module "ecs" {
   cluster               = aws_ecs_cluster.cluster.arn
   capacity_provider     = module.ec2_instances.capacity_provider
   cpu_architecture      = module.ec2_instances.cpu_architecture
-  desired_count         = each.value.desired_count
+  desired_count         = contains(var.waiting_services, each.key) ? 0 : each.value.desired_count
   container_definitions = local.container_definitions[each.key]
   container_name        = each.key
   container_port        = each.value.port
@@ -164,4 +164,20 @@ module "ecs" {
 
   # Tasks that start before their database fail, and ECS gives up a first deployment for good.
   depends_on = [module.database_layer]
+}
+
+module "jobs" {
+  source = "{{ cookiecutter.module_source | module_address('jobs') }}"
+
+  name               = local.name
+  cluster            = aws_ecs_cluster.cluster.arn
+  capacity_provider  = module.ec2_instances.capacity_provider
+  cpu_architecture   = module.ec2_instances.cpu_architecture
+  jobs               = local.job_definitions
+  task_role_arn      = module.ecs_policy.task_role_arns["jobs"]
+  execution_role_arn = module.ecs_policy.execution_role_arn
+  log_group          = local.administration.log_group
+  log_retention_days = var.log_retention_days
+  volume_name        = local.volume_name
+  file_system        = one([for efs in module.efs : { id = efs.efs_id, access_point_id = efs.access_point_id }])
 }

@@ -30,6 +30,16 @@ output "services" {
   }
 }
 
+output "jobs" {
+  description = "Job -> its revision, container and log group; `admin` runs the administration of the database."
+  value       = module.jobs.jobs
+}
+
+output "capacity_provider" {
+  description = "Where tasks run."
+  value       = module.ec2_instances.capacity_provider
+}
+
 output "database_endpoint" {
   description = "host:port of the database."
   value       = module.database_layer.endpoint
@@ -42,7 +52,7 @@ output "file_system_id" {
 
 output "log_groups" {
   description = "Every log group of this deployment."
-  value       = concat(module.ec2_instances.log_groups, [for service in module.ecs : service.log_group])
+  value       = concat(module.ec2_instances.log_groups, [for service in module.ecs : service.log_group], [module.jobs.log_group])
 }
 
 output "parameter_store_key_id" {

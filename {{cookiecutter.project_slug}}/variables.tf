@@ -44,6 +44,17 @@ variable "workspace" {
   }
 }
 
+variable "embedded_aws" {
+  description = "Address of the embedded AWS, whose load balancers answer below it; empty outside the workspace `local`. The tasks know."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.embedded_aws == "" || var.workspace == "local"
+    error_message = "embedded_aws: only the workspace local lives in the embedded AWS."
+  }
+}
+
 variable "vpc_cidr" {
   description = "Network of the VPC; its subnets are 8 bits longer."
   type        = string

@@ -26,9 +26,9 @@ variable "services" {
 
   validation {
     condition = length(var.services) > 0 && alltrue([
-      for name in keys(var.services) : can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", name)) && length(name) <= 16 && !contains(["default", "local", "shared"], name)
+      for name in keys(var.services) : can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", name)) && length(name) <= 16 && !contains(["default", "jobs", "local", "shared"], name)
     ])
-    error_message = "services: at least one; names of 1 to 16 lower case letters, digits and single hyphens, a letter first; not default, local or shared."
+    error_message = "services: at least one; names of 1 to 16 lower case letters, digits and single hyphens, a letter first; not default, jobs, local or shared."
   }
 
   validation {
@@ -100,6 +100,11 @@ variable "services" {
       service.chamber_service == null || (can(regex("^[a-z][a-z0-9-]*$", service.chamber_service)) && !can(regex("^(aws|ssm)", service.chamber_service)))
     ])
     error_message = "services: chamber_service holds lower case letters, digits and hyphens, and does not begin with aws or ssm."
+  }
+
+  validation {
+    condition     = alltrue([for service in values(var.services) : try(!endswith(service.chamber_service, "-admin"), true)])
+    error_message = "services: a chamber_service that ends in -admin holds a master password; what serves must not read it."
   }
 }
 

@@ -58,7 +58,7 @@ run "the_defaults_run_one_service_behind_one_load_balancer" {
   }
 
   assert {
-    condition     = length(output.log_groups) == 7 && alltrue([for group in output.log_groups : startswith(group, "/${local.project.cluster}-default/")])
+    condition     = length(output.log_groups) == 8 && alltrue([for group in output.log_groups : startswith(group, "/${local.project.cluster}-default/")])
     error_message = "The log groups."
   }
 
@@ -80,7 +80,7 @@ run "the_defaults_run_one_service_behind_one_load_balancer" {
   }
 
   assert {
-    condition     = !can(regex("(?i)password|secret", local.container_definitions["ows"]))
+    condition     = !anytrue([for variable in jsondecode(local.container_definitions["ows"])[0].environment : can(regex("(?i)password|secret", variable.name))])
     error_message = "No secret in a task definition."
   }
 
@@ -262,4 +262,98 @@ run "a_tag_is_enough_in_the_embedded_aws" {
     condition     = output.services["ows"].image == "ghcr.io/opendatacube/ows:1.9.14"
     error_message = "Tags are fine where nothing is deployed."
   }
+}
+
+run "only_the_jobs_read_the_master_password" {
+  command = plan
+
+  assert {
+    condition     = local.administration.chamber_services == ["${local.project.slug}-default-admin", "${local.project.slug}-default"]
+    error_message = "The jobs' secrets."
+  }
+
+  assert {
+    condition     = !anytrue([for name in flatten(values(local.services)[*].chamber_services) : endswith(name, "-admin")])
+    error_message = "A service reads the master password."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, value in {
+        CHAMBER_SERVICE          = "${local.project.slug}-default-admin"
+        SERVING_CHAMBER_SERVICES = "${local.project.slug}-default"
+        PRODUCTS                 = "[]"
+        INDEX                    = "[]"
+      } : contains(jsondecode(local.job_definitions["admin"].container_definitions)[0].environment, { name = name, value = value })
+    ])
+    error_message = "What the administration is told."
+  }
+
+  assert {
+    condition     = keys(output.jobs) == ["admin"] && jsondecode(local.job_definitions["admin"].container_definitions)[0].image == var.images["ows"]
+    error_message = "The administration runs from the serving image."
+  }
+}
+
+run "what_is_indexed_is_read_by_the_services_too" {
+  command = plan
+
+  variables {
+    storage  = "s3"
+    products = ["image/products/*.yaml"]
+    index    = [{ source = "s3://scenes/landsat/" }]
+    jobs = {
+      index   = { schedule = "cron(1 14 * * ? *)" }
+      reports = { command = ["python3", "report.py"], environment = { MONTHS = "3" } }
+    }
+  }
+
+  assert {
+    condition     = local.data_places == toset(["scenes/landsat"])
+    error_message = "The bucket of what is indexed."
+  }
+
+  assert {
+    condition     = jsondecode(local.job_definitions["index"].container_definitions)[0].command == ["python3", "-m", "ows_jobs", "index"]
+    error_message = "A job of the image needs no command."
+  }
+
+  assert {
+    condition     = contains(jsondecode(local.job_definitions["reports"].container_definitions)[0].environment, { name = "MONTHS", value = "3" })
+    error_message = "A job's own environment."
+  }
+}
+
+run "a_service_waits_for_its_database" {
+  command = plan
+
+  variables {
+    services = { ows = {}, tiles = { path = "/tiles/*", chamber_service = "shared-secrets" } }
+    images = {
+      ows   = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/maps@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+      tiles = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/maps@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+    }
+    waiting_services = ["ows"]
+  }
+
+  assert {
+    condition     = module.ecs["ows"].desired_count == 0 && module.ecs["tiles"].desired_count == 2
+    error_message = "Only what waits has no task."
+  }
+
+  assert {
+    condition     = local.own_chamber_services == toset(["${local.project.slug}-default"])
+    error_message = "Somebody else's secrets are not written to."
+  }
+}
+
+run "the_embedded_aws_answers_for_its_load_balancers" {
+  command = plan
+
+  variables {
+    workspace    = "default"
+    embedded_aws = "http://127.0.0.1:4566"
+  }
+
+  expect_failures = [var.embedded_aws]
 }

@@ -29,10 +29,13 @@ db_backup_retention_days = 1
 storage      = "{{ cookiecutter.storage }}"
 data_buckets = []
 
-# Services. A tag is enough for an image here, and here only.
+# What is served: products of the Open Data Cube, and where their datasets are.
+products = ["image/products/*.yaml"]
+index    = [{ source = "image/sample", pattern = "*.odc-metadata.yaml" }]
+
+# Services. Their image is built from image/ on this machine.
 services = {
   ows = {
-    image         = "ghcr.io/opendatacube/ows:1.9.14"
     desired_count = 1
     cpu           = 256  # of 1024 a core
     memory        = 1024 # MiB

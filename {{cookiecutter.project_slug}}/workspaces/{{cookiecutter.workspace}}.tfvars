@@ -35,10 +35,15 @@ db_multi_az              = false # true: a standby in a second zone, for twice t
 storage      = "{{ cookiecutter.storage }}"
 data_buckets = []
 
+# What is served: products of the Open Data Cube, and where their datasets are. The sample lies in the image; yours
+# are in a bucket: { source = "s3://bucket/folder", pattern = "*.odc-metadata.yaml" }.
+products = ["image/products/*.yaml"]
+index    = [{ source = "image/sample", pattern = "*.odc-metadata.yaml" }]
+
 # Services. Their images are pinned by digest in {{ cookiecutter.workspace }}.images.tfvars.json.
 services = {
   ows = {
-    desired_count = 0    # datacube-ows is not healthy before its database holds products and ranges; then 2 or more
+    desired_count = 2
     cpu           = 512  # of 1024 a core
     memory        = 1536 # MiB; two of them fit a t3.medium
   }

@@ -11,9 +11,9 @@ locals {
 }
 
 resource "aws_ssm_parameter" "service" {
-  for_each = local.location
+  for_each = { for pair in setproduct(var.chamber_services, keys(local.location)) : join("/", pair) => local.location[pair[1]] }
 
-  name           = "/${var.chamber_service}/${each.key}"
+  name           = "/${each.key}"
   description    = "1"
   type           = "String"
   insecure_value = each.value

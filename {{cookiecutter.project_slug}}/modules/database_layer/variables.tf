@@ -154,13 +154,13 @@ variable "skip_final_snapshot" {
   default     = false
 }
 
-variable "chamber_service" {
-  description = "Chamber service that the tasks read; takes db_hostname, db_port, db_database."
-  type        = string
+variable "chamber_services" {
+  description = "Chamber services that the tasks read; each takes db_hostname, db_port, db_database."
+  type        = set(string)
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]*$", var.chamber_service)) && !can(regex("^(aws|ssm)", var.chamber_service))
-    error_message = "chamber_service: lower case letters, digits and hyphens; AWS keeps names that begin with aws or ssm."
+    condition     = alltrue([for name in var.chamber_services : can(regex("^[a-z][a-z0-9-]*$", name)) && !can(regex("^(aws|ssm)", name))])
+    error_message = "chamber_services: lower case letters, digits and hyphens; AWS keeps names that begin with aws or ssm."
   }
 }
 
@@ -169,7 +169,7 @@ variable "chamber_admin_service" {
   type        = string
 
   validation {
-    condition     = var.chamber_admin_service != var.chamber_service
+    condition     = !contains(var.chamber_services, var.chamber_admin_service)
     error_message = "chamber_admin_service: a service of its own; what stands in it is not for the tasks that serve."
   }
 }

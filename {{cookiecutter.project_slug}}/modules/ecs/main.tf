@@ -80,6 +80,7 @@ resource "aws_ecs_service" "service" {
     rollback = true
   }
 
+  enable_execute_command  = var.enable_execute_command
   enable_ecs_managed_tags = true
   propagate_tags          = "SERVICE"
 }

@@ -12,3 +12,8 @@ output "log_group" {
   description = "Name of the log group."
   value       = aws_cloudwatch_log_group.service.name
 }
+
+output "desired_count" {
+  description = "How many tasks it was told to run."
+  value       = aws_ecs_service.service.desired_count
+}

@@ -86,6 +86,12 @@ variable "target_group_arn" {
   type        = string
 }
 
+variable "enable_execute_command" {
+  description = "Whether people may open a shell in a task (`invoke service.exec`)."
+  type        = bool
+  default     = false
+}
+
 variable "health_check_grace_period" {
   description = "Seconds in which a new task may fail its health check: chamber, Python and the database take their time."
   type        = number

@@ -1,6 +1,6 @@
-# The key under which chamber encrypts, and who may do what: for each service a task role (what the
-# application may: its own secrets, its data), for all of them one execution role (what ECS does for them:
-# pull the image, write the log).
+# The key under which chamber encrypts, and who may do what: for each service, and for the jobs, a task role (what
+# the application may: its own secrets, its data); for all of them one execution role (what ECS does for them: pull
+# the image, write the log).
 
 data "aws_region" "current" {}
 data "aws_partition" "current" {}
@@ -10,6 +10,8 @@ locals {
   region    = data.aws_region.current.name
   partition = data.aws_partition.current.partition
   account   = data.aws_caller_identity.current.account_id
+
+  parameters = "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter"
 
   # IAM names are not regional. Over AWS's 64 characters: the first 24, and 7 digits of the whole name's SHA-1.
   full_role_names = merge(

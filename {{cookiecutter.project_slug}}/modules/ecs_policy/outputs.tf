@@ -6,6 +6,7 @@ output "task_role_arns" {
   depends_on = [
     aws_iam_role_policy.access_to_ssm,
     aws_iam_role_policy.read_buckets,
+    aws_iam_role_policy.execute_command,
     aws_iam_role_policy.mount_file_system,
     aws_iam_role_policy.own,
   ]

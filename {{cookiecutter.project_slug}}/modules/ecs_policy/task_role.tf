@@ -18,13 +18,10 @@ resource "aws_iam_role_policy" "access_to_ssm" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid    = "ReadItsSecrets"
-        Effect = "Allow"
-        Action = ["ssm:GetParametersByPath", "ssm:GetParameters"]
-        Resource = [
-          "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${each.value.chamber_service}",
-          "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${each.value.chamber_service}/*",
-        ]
+        Sid      = "ReadItsSecrets"
+        Effect   = "Allow"
+        Action   = ["ssm:GetParametersByPath", "ssm:GetParameters"]
+        Resource = flatten([for name in each.value.chamber_services : ["${local.parameters}/${name}", "${local.parameters}/${name}/*"]])
       },
       {
         Sid      = "DecryptThem"
@@ -33,12 +30,33 @@ resource "aws_iam_role_policy" "access_to_ssm" {
         Resource = aws_kms_key.parameter_store_key.arn
         Condition = {
           StringEquals = { "kms:ViaService" = "ssm.${local.region}.amazonaws.com" }
-          StringLike = {
-            "kms:EncryptionContext:PARAMETER_ARN" = "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${each.value.chamber_service}/*"
-          }
+          StringLike   = { "kms:EncryptionContext:PARAMETER_ARN" = [for name in each.value.chamber_services : "${local.parameters}/${name}/*"] }
         }
       },
     ]
+  })
+}
+
+# `invoke service.exec`: the agent that ECS puts beside the container asks with the task's own role.
+resource "aws_iam_role_policy" "execute_command" {
+  for_each = { for service, needs in var.services : service => needs if needs.execute_command }
+
+  name = "execute-command"
+  role = aws_iam_role.task[each.key].id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid    = "OpenASession"
+      Effect = "Allow"
+      Action = [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+      ]
+      Resource = "*" # AWS knows no narrower one
+    }]
   })
 }
 

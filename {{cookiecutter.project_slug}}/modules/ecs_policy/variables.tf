@@ -16,21 +16,23 @@ variable "parameter_store_key_alias" {
 
 variable "services" {
   description = <<-TEXT
-    Service -> what its roles must allow. chamber_service: whose secrets it reads. image and log_group: what ECS
-    pulls and writes for it. policy: IAM policy documents (JSON) that are its own.
+    Service -> what its roles must allow. chamber_services: whose secrets it reads. image and log_group: what ECS
+    pulls and writes for it. policy: IAM policy documents (JSON) that are its own. execute_command: whether people
+    may open a shell in it. The administration's jobs are one more of these.
   TEXT
   type = map(object({
-    chamber_service = string
-    image           = string
-    log_group       = string
-    policy          = optional(list(string), [])
+    chamber_services = list(string)
+    image            = string
+    log_group        = string
+    policy           = optional(list(string), [])
+    execute_command  = optional(bool, false)
   }))
 
   validation {
     condition = alltrue([
-      for service in values(var.services) : can(regex("^[A-Za-z0-9._-]+$", service.chamber_service)) && !can(regex("^(aws|ssm)", lower(service.chamber_service)))
+      for name in flatten(values(var.services)[*].chamber_services) : can(regex("^[A-Za-z0-9._-]+$", name)) && !can(regex("^(aws|ssm)", lower(name)))
     ])
-    error_message = "services: chamber_service holds letters, digits, . _ - and does not begin with aws or ssm."
+    error_message = "services: each of chamber_services holds letters, digits, . _ - and does not begin with aws or ssm."
   }
 
   validation {

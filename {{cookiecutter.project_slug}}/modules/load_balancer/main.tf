@@ -35,7 +35,7 @@ resource "aws_lb_target_group" "service" {
   protocol    = "HTTP"
   port        = 80 # of no effect, each target brings its own; the service's would replace the group when it changes
 
-  deregistration_delay          = 30
+  deregistration_delay          = 120                          # as long as gunicorn lets a map take
   load_balancing_algorithm_type = "least_outstanding_requests" # maps differ a hundredfold in cost
 
   health_check {

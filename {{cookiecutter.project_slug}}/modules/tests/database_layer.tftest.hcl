@@ -16,7 +16,7 @@ variables {
   db_admin_username         = "master"
   db_admin_password         = "not-a-secret"
   db_admin_password_version = 3
-  chamber_service           = "maps-dev"
+  chamber_services          = ["maps-dev"]
   chamber_admin_service     = "maps-dev-admin"
 }
 
@@ -155,13 +155,13 @@ run "values_that_rds_refuses" {
     maintenance_window      = "sunday:15:30-sunday:16:30"
     log_exports             = ["slowquery"]
     engine_version          = "17.4"
-    chamber_service         = "aws-maps"
+    chamber_services        = ["aws-maps"]
   }
 
   expect_failures = [
     var.name, var.database_subnets, var.instance_class, var.storage, var.db_name, var.db_admin_username,
     var.backup_retention_period, var.backup_window, var.maintenance_window, var.log_exports, var.engine_version,
-    var.chamber_service,
+    var.chamber_services,
   ]
 }
 

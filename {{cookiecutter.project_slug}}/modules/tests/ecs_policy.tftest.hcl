@@ -9,15 +9,15 @@ variables {
   name = "maps-dev"
   services = {
     ows = {
-      chamber_service = "maps-dev"
-      image           = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/maps/ows@sha256:0123"
-      log_group       = "/maps-dev/apps/ows"
+      chamber_services = ["maps-dev"]
+      image            = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/maps/ows@sha256:0123"
+      log_group        = "/maps-dev/apps/ows"
     }
     tiles = {
-      chamber_service = "tiles"
-      image           = "ghcr.io/opendatacube/tiles@sha256:0123"
-      log_group       = "/maps-dev/apps/tiles"
-      policy          = ["{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"sqs:SendMessage\",\"Resource\":\"*\"}}", "{\"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"sqs:*\",\"Resource\":\"*\"}]}"]
+      chamber_services = ["tiles"]
+      image            = "ghcr.io/opendatacube/tiles@sha256:0123"
+      log_group        = "/maps-dev/apps/tiles"
+      policy           = ["{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"sqs:SendMessage\",\"Resource\":\"*\"}}", "{\"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"sqs:*\",\"Resource\":\"*\"}]}"]
     }
   }
 }
@@ -38,7 +38,7 @@ run "a_service_reads_its_own_secrets_only" {
             Sid      = "ReadItsSecrets"
             Effect   = "Allow"
             Action   = ["ssm:GetParametersByPath", "ssm:GetParameters"]
-            Resource = ["arn:aws:ssm:ap-southeast-2:123456789012:parameter/${needs.chamber_service}", "arn:aws:ssm:ap-southeast-2:123456789012:parameter/${needs.chamber_service}/*"]
+            Resource = ["arn:aws:ssm:ap-southeast-2:123456789012:parameter/${one(needs.chamber_services)}", "arn:aws:ssm:ap-southeast-2:123456789012:parameter/${one(needs.chamber_services)}/*"]
           },
           {
             Sid      = "DecryptThem"
@@ -47,7 +47,7 @@ run "a_service_reads_its_own_secrets_only" {
             Resource = "arn:aws:kms:ap-southeast-2:123456789012:key/mock"
             Condition = {
               StringEquals = { "kms:ViaService" = "ssm.ap-southeast-2.amazonaws.com" }
-              StringLike   = { "kms:EncryptionContext:PARAMETER_ARN" = "arn:aws:ssm:ap-southeast-2:123456789012:parameter/${needs.chamber_service}/*" }
+              StringLike   = { "kms:EncryptionContext:PARAMETER_ARN" = ["arn:aws:ssm:ap-southeast-2:123456789012:parameter/${one(needs.chamber_services)}/*"] }
             }
           },
         ]
@@ -237,7 +237,7 @@ run "values_that_aws_refuses" {
   variables {
     parameter_store_key_alias = "alias/aws/ssm"
     data_buckets              = ["s3://dea-public-data"]
-    services                  = { ows = { chamber_service = "maps", image = "x", log_group = "/x", policy = ["not JSON"] } }
+    services                  = { ows = { chamber_services = ["maps"], image = "x", log_group = "/x", policy = ["not JSON"] } }
   }
 
   expect_failures = [var.parameter_store_key_alias, var.data_buckets, var.services]

@@ -199,7 +199,7 @@ run "slow_maps_and_quick_deployments" {
   assert {
     condition = alltrue([
       for group in aws_lb_target_group.service :
-      group.deregistration_delay == "30" && group.target_type == "instance" && group.health_check[0].timeout < group.health_check[0].interval && group.health_check[0].matcher == "200"
+      group.deregistration_delay == "120" && group.target_type == "instance" && group.health_check[0].timeout < group.health_check[0].interval && group.health_check[0].matcher == "200"
     ])
     error_message = "The target groups."
   }
