@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 
+pytest_plugins = ["engine_fixtures"]
+
 HOW_TO_INSTALL = {
     "terraform": "Install Terraform 1.11 or later: https://developer.hashicorp.com/terraform/install",
     "git": "Install git with your system's package manager.",

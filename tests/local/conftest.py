@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import functools
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
-from tasks.core import embedded_aws
+from engine import docker
+from room import Clients, Room
+from tasks.core import embedded_aws, embedded_containers
 from tasks.core.embedded_aws import Server
+from tasks.core.embedded_containers import Containers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REGION = "ap-southeast-2"
-Clients = Callable[..., object]
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +56,56 @@ def clients() -> Callable[..., Clients]:
         return lambda service: session(account).client(service, endpoint_url=server.endpoint)
 
     return of
+
+
+@pytest.fixture(scope="session")
+def equipped(python: Path) -> Path:
+    """The same environment with what running containers needs."""
+    return embedded_aws.environment(REPOSITORY / "build" / "ministack", print, containers=True)
+
+
+@pytest.fixture(scope="session")
+def containers(docker_engine: None) -> Containers:
+    """The engine whose containers and this machine reach each other. Skips without, and fails where CI is set."""
+    found = embedded_containers.probe()
+    if found.run:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail(f"Containers cannot run here: {found.reason}.")
+    pytest.skip(f"Containers cannot run here: {found.reason}.")
+
+
+@pytest.fixture(scope="session")
+def tiny(docker_engine: None, need: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An image of two megabytes: a shell, and a web server that answers /ping."""
+    root, name = tmp_path_factory.mktemp("tiny"), "tests-local-tiny:1"
+    for folder in ("bin", "www", "tmp"):
+        (root / folder).mkdir()
+    shutil.copy(need("busybox", "Install a static busybox (on Debian: apt install busybox-static)."), root / "bin" / "busybox")
+    for program in ("cat", "echo", "env", "false", "httpd", "id", "sh", "sleep", "touch", "wget"):
+        (root / "bin" / program).symlink_to("busybox")
+    (root / "www" / "ping").write_text("pong")
+    archive = root.with_suffix(".tar")
+    subprocess.run(["tar", "--create", "--file", archive, "--directory", root, "."], check=True)
+    server = 'CMD ["httpd", "-f", "-p", "8000", "-h", "/www"]'
+    assert docker("import", "--change", server, str(archive), name).returncode == 0
+    yield name
+    docker("rmi", "--force", name)
+
+
+@pytest.fixture
+def room(home: Path, equipped: Path, containers: Containers, clients: Callable[..., Clients], tiny: str) -> Iterator[Room]:
+    """A server of the test's own whose containers run; started by `room.start()`, and nothing of it is left."""
+    yield Room(home, equipped, containers, clients, tiny)
+    embedded_aws.stop(home)
+    embedded_containers.clear(home, lambda: equipped, volumes=True, say=print)
+
+
+@pytest.fixture(scope="session")
+def shared_room(tmp_path_factory: pytest.TempPathFactory, equipped: Path, containers: Containers,
+                clients: Callable[..., Clients], tiny: str) -> Iterator[Room]:
+    """One server whose containers run, with all mends, for tests that do not mind each other."""
+    home = tmp_path_factory.mktemp("containers")
+    yield Room(home, equipped, containers, clients, tiny).start()
+    embedded_aws.stop(home)
+    embedded_containers.clear(home, lambda: equipped, volumes=True, say=print)

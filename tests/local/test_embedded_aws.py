@@ -1,4 +1,4 @@
-"""The embedded AWS as a process: started, found, killed, brought back; whatever lies in its home."""
+"""The embedded AWS as a process: started, found, stopped; whatever lies in its home."""
 
 from __future__ import annotations
 
@@ -11,52 +11,28 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from kept_account import QUICK, saved, store, stored
 from tasks.core import embedded_aws
-from tasks.core.console import Failed, TookTooLong
-
-BUCKET = "state-of-the-stack"
-QUICK = ["--save-every", "0.1"]
-
+from tasks.core.console import TookTooLong
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 @pytest.fixture
-def root(tmp_path: Path, python: Path) -> Iterator[Path]:
-    """A project whose MiniStack environment is the tests' one, already made."""
+def root(tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project whose MiniStack environment is the tests' one, already made; what would run there is recorded."""
+    monkeypatch.setenv("LOCAL_CONTAINERS", "0")
     made = tmp_path / ".local" / "ministack"
     made.parent.mkdir()
     made.symlink_to(python.parents[1])
     yield tmp_path
     embedded_aws.stop(embedded_aws.home_of(tmp_path))
-
-
-def _store(aws, key: str, body: bytes) -> None:
-    s3 = aws("s3")
-    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
-        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-
-
-def _stored(aws, key: str) -> bytes:
-    return aws("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
-
-
-def _saved(home: Path) -> None:
-    embedded_aws._ask(embedded_aws.look(home).endpoint, "/_local/save", "POST")
-
-
-def _kill(server: embedded_aws.Server, home: Path) -> None:
-    os.kill(server.pid, signal.SIGKILL)
-    assert embedded_aws._until(lambda: not embedded_aws.look(home).running and not embedded_aws._held(home), 5)
 
 
 @contextlib.contextmanager
@@ -73,7 +49,7 @@ def test_it_starts_once_is_found_and_stops(root):
     said = []
     first = embedded_aws.up(root, said.append)
     assert first.running and first.endpoint == f"http://127.0.0.1:{first.port}" and not first.containers
-    assert "empty" in said[-1]
+    assert "empty" in said[-2] and said[-1] == "Containers are recorded and do not run: LOCAL_CONTAINERS is 0."
     assert embedded_aws.up(root, said.append) == first
     assert embedded_aws.status(root) == first
     assert not embedded_aws.down(root, said.append).running
@@ -110,114 +86,6 @@ def test_nothing_of_the_callers_environment_reaches_it(home, python, monkeypatch
     server = embedded_aws.start(home, python)
     names = {entry.split("=")[0] for entry in Path(f"/proc/{server.pid}/environ").read_text().split("\0") if entry}
     assert names <= set(embedded_aws.PASSED_ON)
-
-
-def test_the_account_comes_back_after_an_orderly_stop(home, python, clients):
-    _store(clients(embedded_aws.start(home, python)), "terraform.tfstate", b"one" * 5000)
-    embedded_aws.stop(home)
-    server = embedded_aws.start(home, python)
-    assert _stored(clients(server), "terraform.tfstate") == b"one" * 5000
-    assert datetime.now(timezone.utc) - server.restored_at < timedelta(seconds=30)
-
-
-def test_the_account_of_seconds_ago_comes_back_after_kill_9(home, python, clients):
-    server = embedded_aws.start(home, python, options=QUICK)
-    _store(clients(server), "terraform.tfstate", b"saved")
-    assert embedded_aws._until(lambda: embedded_aws.look(home).saved_at is not None, 5)
-    time.sleep(0.5)
-    _kill(server, home)
-    assert not embedded_aws.look(home).running
-    assert _stored(clients(embedded_aws.start(home, python)), "terraform.tfstate") == b"saved"
-
-
-def test_kill_9_at_any_moment_leaves_bucket_and_resources_of_one_moment(home, python, clients):
-    """Each round writes a number into SSM and then into the bucket; what comes back may differ by one, never by more."""
-    for pause in (0.11, 0.23, 0.31):
-        server = embedded_aws.start(home, python, options=["--save-every", "0.02"])
-        aws = clients(server)
-        ssm = aws("ssm")
-        _store(aws, "number", b"0")
-        ssm.put_parameter(Name="/number", Value="0", Type="String", Overwrite=True)
-        killer = threading.Timer(pause, os.kill, (server.pid, signal.SIGKILL))
-        killer.start()
-        with contextlib.suppress(Exception):
-            for number in range(1, 10_000):
-                ssm.put_parameter(Name="/number", Value=str(number), Type="String", Overwrite=True)
-                _store(aws, "number", str(number).encode() + b" " * 5000)
-        killer.join()
-        assert embedded_aws._until(lambda: not embedded_aws._held(home), 5)
-        server = embedded_aws.start(home, python)
-        assert server.warning is None
-        aws = clients(server)
-        written = int(aws("ssm").get_parameter(Name="/number")["Parameter"]["Value"])
-        assert written - int(_stored(aws, "number")) in (0, 1)
-        embedded_aws.stop(home)
-
-
-def test_old_versions_and_delete_markers_come_back(home, python, clients):
-    aws = clients(embedded_aws.start(home, python))
-    _store(aws, "state", b"first")
-    _store(aws, "state", b"second")
-    _store(aws, "gone", b"x")
-    aws("s3").delete_object(Bucket=BUCKET, Key="gone")
-    before = _versions(aws)
-    embedded_aws.stop(home)
-    aws = clients(embedded_aws.start(home, python))
-    assert _versions(aws) == before
-    assert [aws("s3").get_object(Bucket=BUCKET, Key="state", VersionId=version)["Body"].read()
-            for key, version, _ in before[0] if key == "state"] == [b"second", b"first"]
-
-
-def _versions(aws) -> tuple:
-    found = aws("s3").list_object_versions(Bucket=BUCKET)
-    return ([(each["Key"], each["VersionId"], each["IsLatest"]) for each in found["Versions"]],
-            [(each["Key"], each["VersionId"]) for each in found["DeleteMarkers"]])
-
-
-def test_every_account_and_region_comes_back(home, python, clients):
-    server = embedded_aws.start(home, python)
-    for account in ("000000000000", "210987654321"):
-        assert clients(server, account)("sts").get_caller_identity()["Account"] == account
-        clients(server, account)("s3").create_bucket(
-            Bucket=f"of-{account}", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
-        clients(server, account)("s3").put_object(Bucket=f"of-{account}", Key="k", Body=account.encode())
-    embedded_aws.stop(home)
-    server = embedded_aws.start(home, python)
-    for account in ("000000000000", "210987654321"):
-        found = clients(server, account)("s3").get_object(Bucket=f"of-{account}", Key="k")["Body"].read()
-        assert found == account.encode()
-
-
-def test_a_torn_snapshot_is_said_and_the_one_before_taken(home, python, clients):
-    server = embedded_aws.start(home, python)
-    _store(clients(server), "state", b"first")
-    _saved(home)
-    _store(clients(server), "state", b"second")
-    _saved(home)
-    _kill(server, home)
-    newest = sorted((home / "account").glob("*.json"))[-1]
-    newest.write_bytes(newest.read_bytes()[:1000])
-    server = embedded_aws.start(home, python)
-    assert "torn" in server.warning
-    assert _stored(clients(server), "state") == b"first"
-
-
-def test_an_account_that_cannot_be_used_is_said_and_kept(home, python):
-    (home / "account").mkdir(parents=True)
-    (home / "account" / "00000001.json").write_text("{}")
-    with pytest.raises(Failed, match="invoke local.reset"):
-        embedded_aws.start(home, python)
-    assert (home / "account" / "00000001.json").exists()
-
-
-def test_a_save_that_fails_is_said_and_tried_again(home, python, clients):
-    server = embedded_aws.start(home, python, options=QUICK)
-    values = home / "account" / "values"
-    values.rename(home / "elsewhere")
-    _store(clients(server), "state", b"x" * 5000)
-    assert embedded_aws._until(lambda: "cannot be saved" in (embedded_aws.look(home).warning or ""), 5)
-    (home / "elsewhere").rename(values)
-    assert embedded_aws._until(lambda: embedded_aws.look(home).warning is None, 5)
 
 
 def test_a_taken_port_is_said_and_another_one_used(home, python):
@@ -297,13 +165,13 @@ def test_a_record_that_names_a_living_process_of_somebody_else_harms_nobody(home
 
 def test_a_server_that_hangs_is_ended_and_its_last_save_stays(home, python, clients):
     server = embedded_aws.start(home, python)
-    _store(clients(server), "state", b"kept")
-    _saved(home)
+    store(clients(server), "state", b"kept")
+    saved(home)
     os.kill(server.pid, signal.SIGSTOP)
     said = []
     embedded_aws.stop(home, said.append, wait=1)
     assert "does not stop by itself" in said[0]
-    assert _stored(clients(embedded_aws.start(home, python)), "state") == b"kept"
+    assert stored(clients(embedded_aws.start(home, python)), "state") == b"kept"
 
 
 def test_a_server_that_does_not_answer_in_time_is_said_with_its_log(home, python):
@@ -323,14 +191,14 @@ def test_a_server_whose_home_is_deleted_ends(home, python):
 
 def test_reset_empties_a_running_account_and_keeps_its_port(root, clients):
     server = embedded_aws.up(root, print)
-    _store(clients(server), "state", b"x")
+    store(clients(server), "state", b"x")
     again = embedded_aws.reset(root, print)
     assert (again.running, again.port, again.restored_at) == (True, server.port, None)
     assert clients(again)("s3").list_buckets()["Buckets"] == []
 
 
 def test_reset_of_a_stopped_account_leaves_nothing(root, clients):
-    _store(clients(embedded_aws.up(root, print)), "state", b"x")
+    store(clients(embedded_aws.up(root, print)), "state", b"x")
     embedded_aws.down(root, print)
     assert not embedded_aws.reset(root, print).running
     assert not embedded_aws.home_of(root).exists()
@@ -340,19 +208,19 @@ def test_a_copy_is_an_account_of_its_own(tmp_path, python, clients):
     golden, copy = tmp_path / "golden", tmp_path / "copy"
     try:
         aws = clients(embedded_aws.start(golden, python))
-        _store(aws, "state", b"golden")
+        store(aws, "state", b"golden")
         embedded_aws.copy(golden, copy)
         other = clients(embedded_aws.start(copy, python))
-        _store(other, "state", b"changed")
-        assert (_stored(aws, "state"), _stored(other, "state")) == (b"golden", b"changed")
+        store(other, "state", b"changed")
+        assert (stored(aws, "state"), stored(other, "state")) == (b"golden", b"changed")
     finally:
         embedded_aws.stop(copy)
         embedded_aws.stop(golden)
 
 
 def test_only_the_owner_can_read_what_it_keeps(home, python, clients):
-    _store(clients(embedded_aws.start(home, python)), "state", b"x" * 5000)
-    _saved(home)
+    store(clients(embedded_aws.start(home, python)), "state", b"x" * 5000)
+    saved(home)
     assert {place.stat().st_mode & 0o077 for place in (home, *home.rglob("*"))} == {0}
 
 

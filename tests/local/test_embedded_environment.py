@@ -23,9 +23,9 @@ def made(tmp_path, monkeypatch):
             (Path(command[3]) / "bin").mkdir(parents=True)
             (Path(command[3]) / "bin" / "python").touch()
 
-    def count() -> int:
+    def count(containers: bool = False) -> int:
         before = len(commands)
-        assert embedded_environment.environment(tmp_path / "ministack", lambda text: None).exists()
+        assert embedded_environment.environment(tmp_path / "ministack", lambda text: None, containers).exists()
         return len(commands) - before
 
     monkeypatch.setattr(embedded_environment, "_run", run)
@@ -70,16 +70,20 @@ def test_the_real_one_works_and_a_python_without_the_packages_does_not(python, t
     assert not embedded_environment._works(tmp_path / "nothing")
 
 
-def test_every_package_in_it_is_pinned_and_docker_is_not_among_them():
-    lines = [line for line in embedded_environment.REQUIREMENTS.read_text().splitlines() if line[0] != "#"]
-    assert all("==" in line for line in lines)
-    assert not any(line.lower().startswith("docker") for line in lines)
+def test_what_containers_need_is_added_once_and_to_an_environment_without_it(made):
+    assert (made(), made(containers=True), made(containers=True), made()) == (2, 1, 0, 0)
 
 
-def test_what_pip_installed_is_what_is_pinned(python):
-    listed = subprocess.run([str(python), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"],
+def test_every_package_in_it_is_pinned():
+    for requirements in (embedded_environment.REQUIREMENTS, embedded_environment.FOR_CONTAINERS):
+        assert all("==" in line for line in requirements.read_text().splitlines() if line[0] != "#")
+
+
+def test_what_pip_installed_is_what_is_pinned(equipped):
+    listed = subprocess.run([str(equipped), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"],
                             capture_output=True, text=True, check=True).stdout
     installed = {line.lower().replace("_", "-") for line in listed.splitlines()}
     pinned = {line.partition(";")[0].strip().lower().replace("_", "-")
-              for line in embedded_environment.REQUIREMENTS.read_text().splitlines() if "==" in line}
+              for requirements in (embedded_environment.REQUIREMENTS, embedded_environment.FOR_CONTAINERS)
+              for line in requirements.read_text().splitlines() if "==" in line}
     assert {each for each in installed if not each.startswith(("pip==", "setuptools=="))} <= pinned

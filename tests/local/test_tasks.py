@@ -23,16 +23,18 @@ def project(bake, tmp_path, python) -> Iterator[Project]:
     folder = shutil.copytree(bake(), tmp_path / "project")
     share(python.parents[1], folder)
     passed_on = ("PATH", "HOME", "PYTHONDONTWRITEBYTECODE")
-    yield Project(folder, {name: os.environ[name] for name in passed_on if name in os.environ})
+    environment = {name: os.environ[name] for name in passed_on if name in os.environ}
+    yield Project(folder, {**environment, "LOCAL_CONTAINERS": "0"})
     embedded_aws.stop(embedded_aws.home_of(folder))
 
 
 def test_status_tells_a_program_what_the_contract_says(project):
     before = project.must("local.status", "--json").json
     assert before == {"schema": 1, "workspace": "local", "account": "000000000000", "region": "ap-southeast-2",
-                      "running": False, "endpoint": None, "containers": False, "pid": None, "log": None}
+                      "running": False, "endpoint": None, "containers": False, "reason": None, "running_containers": None,
+                      "pid": None, "log": None}
     up = project.must("local.up", "--json").json
-    assert (up["running"], up["containers"]) == (True, False)
+    assert (up["running"], up["containers"], up["reason"]) == (True, False, "LOCAL_CONTAINERS is 0")
     assert up["endpoint"].startswith("http://127.0.0.1:")
     assert Path(up["log"]) == project.folder / ".local" / "aws" / "server.log"
     os.kill(up["pid"], 0)  # there is such a process
@@ -44,7 +46,8 @@ def test_status_tells_a_person_where_it_is_and_how_old_the_account(project):
     assert project.must("local.status").out == "The embedded AWS is not running.\n"
     assert "its account is empty" in project.must("local.up").err
     project.client("s3").create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
-    assert "runs at http://127.0.0.1:" in project.must("local.status").out
+    shown = project.must("local.status").out
+    assert "runs at http://127.0.0.1:" in shown and "are recorded, not run: LOCAL_CONTAINERS is 0" in shown
     assert "its account of" in project.must("local.down").out
     assert "its account is as it was" in project.must("local.up").err
     os.kill(embedded_aws.look(embedded_aws.home_of(project.folder)).pid, signal.SIGKILL)

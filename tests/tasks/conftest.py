@@ -15,6 +15,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from real_chamber import RealChamber
 from tasks.core import embedded_aws, session, settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -150,3 +151,9 @@ def baked(bake: Callable[..., Path]) -> Path:
 def invoke(baked: Path, tmp_path: Path) -> CommandLine:
     """The command line of a baked project, in a copy of this test's own."""
     return CommandLine(shutil.copytree(baked, tmp_path / "baked"))
+
+
+@pytest.fixture
+def real_chamber(chamber_binary: str, aws: session.Session) -> RealChamber:
+    """The real chamber on the smallest project's account, under its alias."""
+    return RealChamber(chamber_binary, aws.endpoint, aws.settings.key_alias)

@@ -8,40 +8,44 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import importlib.metadata
 import os
 import re
 import resource
+import signal
 import socket
 import sys
 import time
 from pathlib import Path
 
+import docker_engine as engine
 import mends
 from account import Unusable
 
 HERE = Path(__file__).resolve().parent
 ALREADY_SERVED, UNUSABLE = 3, 4  # exit codes
 
-# MiniStack reads these when it is imported. It keeps no files (account.py saves the account), opens no second port,
-# finds no Docker engine, and writes no parameter into its log.
+# MiniStack reads these when it is imported. It keeps no files (account.py saves the account), opens no second port, and
+# writes no parameter into its log.
 SETTINGS = {
     "PERSIST_STATE": "0",
     "S3_PERSIST": "0",
     "IOT_MTLS_ENABLED": "0",
     "SFTP_ENABLED": "0",
-    "DOCKER_HOST": "unix:///nonexistent/docker.sock",
     "MINISTACK_ACCOUNT_ID": "000000000000",
     "LOG_LEVEL": "WARNING",
 }
+NO_ENGINE = "unix:///nonexistent/docker.sock"  # MiniStack looks for one by itself, and would run what is to be recorded
+DATABASE_PORTS = range(15432, 19432)  # a home's first one comes from its label, so that two projects want two
 
 
 def main() -> int:
     arguments = _arguments()
     if arguments.list_mends:
         for mend in mends.registered():
-            print(f"{mend.name}: {mend.without}")
+            print(f"{mend.name}{' (containers)' if mend.containers else ''}: {mend.without}")
         return 0
     wanted, found = pinned_version(), installed_version()
     if found != wanted:
@@ -53,20 +57,38 @@ def main() -> int:
     if lock is None:
         print(f"Another server serves the account in {home}.", file=sys.stderr)
         return ALREADY_SERVED
+    if arguments.clear:
+        _use_engine(home, arguments, port=0)
+        engine.clear() if arguments.clear == "all" else engine.sweep()
+        return 0
     (home / "server.json").unlink(missing_ok=True)  # of an earlier server; this one's follows
-    listener = _listen(arguments.address, arguments.port)
+    listeners = _listen([arguments.address, *([arguments.bridge] if arguments.engine else [])], arguments.port)
+    port = listeners[0].getsockname()[1]
     _raise_file_limit()
-    os.environ.update(SETTINGS, GATEWAY_PORT=str(listener.getsockname()[1]))
+    _use_engine(home, arguments, port)
     try:
-        mends.apply(without=arguments.without_mend)
+        mends.apply(without=arguments.without_mend, containers=engine.here is not None)
         from server import Server  # imports MiniStack, so only now
 
-        server = Server(home, listener, wanted)
+        server = Server(home, listeners, wanted, arguments.records_because)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())  # until the loop hears them itself
+        if engine.here:
+            engine.sweep()  # what a server left that was killed
         server.restore()
     except (Unusable, mends.Unknown) as refused:
         return _refuse(str(refused))
     asyncio.run(server.serve(save_every=arguments.save_every))
     return 0
+
+
+def _use_engine(home: Path, arguments: argparse.Namespace, port: int) -> None:
+    """Tell MiniStack where the engine is, if containers are to run, and which of its ports are ours."""
+    os.environ.update(SETTINGS, GATEWAY_PORT=str(port), DOCKER_HOST=arguments.engine or NO_ENGINE)
+    if not arguments.engine:
+        return
+    engine.here = engine.Engine(arguments.engine, arguments.bridge, port, engine.instance_of(home))
+    os.environ["RDS_BASE_PORT"] = str(DATABASE_PORTS[int(engine.here.instance, 16) % len(DATABASE_PORTS)])
 
 
 def pinned_version() -> str:
@@ -84,11 +106,15 @@ def installed_version() -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--home", type=Path, default=Path(".local/aws"), help="where account, lock and record are")
-    parser.add_argument("--address", default="127.0.0.1", help="the one address to serve on")
+    parser.add_argument("--address", default="127.0.0.1", help="the address to serve on")
     parser.add_argument("--port", type=int, default=0, help="the port that is liked best; a free one is taken otherwise")
     parser.add_argument("--save-every", type=float, default=3, metavar="SECONDS")
     parser.add_argument("--without-mend", action="append", default=[], metavar="NAME", help="for tests of the mends")
     parser.add_argument("--list-mends", action="store_true")
+    parser.add_argument("--engine", metavar="SOCKET", help="the Docker engine; without it what would run is recorded")
+    parser.add_argument("--bridge", metavar="ADDRESS", help="with --engine: serve there as well, for the containers")
+    parser.add_argument("--records-because", metavar="REASON", help="without --engine: why, for who asks")
+    parser.add_argument("--clear", choices=("containers", "all"), help="do not serve: remove what it has in the engine")
     return parser.parse_args()
 
 
@@ -111,20 +137,31 @@ def _locked(file: Path) -> int | None:
     return None
 
 
-def _listen(address: str, port: int) -> socket.socket:
-    """A socket that listens on the port, or on a free one when somebody else has it."""
-    for choice in (port, 0):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+def _listen(addresses: list[str], port: int) -> list[socket.socket]:
+    """Sockets that listen on all the addresses at one port: this one, or a free one when somebody else has it."""
+    for choice in (port, 0, 0, 0):  # what is free on one address may be taken on the other
+        listeners: list[socket.socket] = []
         try:
-            if not _somebody_listens(address, choice):
-                listener.bind((address, choice))
-                listener.listen()  # at once: until somebody listens, the system gives one port to many
-                return listener
+            for address in addresses:
+                listeners.append(_bound(address, listeners[0].getsockname()[1] if listeners else choice))
+            return listeners
         except OSError:
-            pass
-        listener.close()
-    raise SystemExit(f"No port is free on {address}.")
+            for each in listeners:
+                each.close()
+    raise SystemExit(f"No port is free on {' and '.join(addresses)}.")
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    """A socket that listens. Raises OSError when somebody else has the port."""
+    if _somebody_listens(address, port):
+        raise OSError(f"{address}:{port} is taken")
+    with contextlib.ExitStack() as unless_it_listens:
+        listener = unless_it_listens.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+        listener.bind((address, port))
+        listener.listen()  # at once: until somebody listens, the system gives one port to many
+        unless_it_listens.pop_all()
+    return listener
 
 
 def _somebody_listens(address: str, port: int) -> bool:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import docker_engine as engine
 import mends
 import stores
 from account import Account, Unusable
@@ -27,16 +28,17 @@ QUIET_AFTER = 60  # seconds without a request after which the account is taken t
 
 
 class Server:
-    """One account, served on one address.
+    """One account, served on one port.
 
-    home      holds ``account/``, ``server.json`` and ``lock``
-    listener  a bound socket
-    version   MiniStack's
+    home       holds ``account/``, ``server.json`` and ``lock``
+    listeners  bound sockets; the first one is its people's, a second one its containers'
+    version    MiniStack's
+    reason     why containers do not run; None when they do
     """
 
-    def __init__(self, home: Path, listener: socket.socket, version: str):
-        address, port = listener.getsockname()
-        self.home, self.listener, self.version = home, listener, version
+    def __init__(self, home: Path, listeners: list[socket.socket], version: str, reason: str | None = None):
+        address, port = listeners[0].getsockname()
+        self.home, self.listeners, self.version, self.reason = home, listeners, version, reason
         self.account = Account(home / "account", version, persistence._json_default, persistence._json_object_hook)
         self.restored_at: str | None = None
         self.warning: str | None = None  # what was wrong with the saved account
@@ -52,6 +54,11 @@ class Server:
         self._saving = asyncio.Lock()
         self._last_request = time.monotonic()
         self._write_record()
+
+    def stop(self) -> None:
+        """End in order: nothing is started any more, the account is saved, containers are stopped."""
+        engine.closing.set()
+        self._stop.set()
 
     def restore(self) -> None:
         """Put the saved account into MiniStack. Raises account.Unusable."""
@@ -69,18 +76,21 @@ class Server:
         """Serve until SIGTERM or SIGINT, then save and return."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self.stop)
         config = Config()
-        config.bind = [f"fd://{self.listener.detach()}"]
+        config.bind = [f"fd://{each.detach()}" for each in self.listeners]
         # One request a connection. Under load a connection that was kept lost an answer now and then: the provider's
         # client asked again, and a role that it had just made "already exists".
         config.keep_alive_max_requests = 0
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
         saver = asyncio.create_task(self._save_regularly(save_every))
+        engine.ready.set()
         await serve_http(self, config, shutdown_trigger=self._stop.wait)
         saver.cancel()
         await self.save()
+        if engine.here and not self._is_mine():
+            await asyncio.to_thread(engine.clear)  # nobody can ever come back to these volumes
 
     async def __call__(self, scope, receive, send) -> None:
         """The ASGI application."""
@@ -108,7 +118,7 @@ class Server:
             await asyncio.sleep(every)
             if not self._is_mine():
                 log.error("the home folder was deleted or taken over; stopping")
-                self._stop.set()
+                self.stop()
                 return
             self._write_record()
             if time.monotonic() - self._last_request < QUIET_AFTER + every:
@@ -118,13 +128,15 @@ class Server:
         """GET /_local: which server this is; POST /_local/save: save now."""
         if (scope["method"], scope["path"]) == ("POST", "/_local/save"):
             await self.save()
+        said = {**self._describe(), "running_containers": await asyncio.to_thread(_count_containers)}
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": json.dumps(self._describe()).encode()})
+        await send({"type": "http.response.body", "body": json.dumps(said).encode()})
 
     def _describe(self) -> dict[str, Any]:
         return {
             **self.record,
-            "containers": False,  # records what would run: there is no Docker engine
+            "containers": engine.here is not None,
+            "reason": self.reason,
             "ministack": self.version,
             "mends": mends.applied(),
             "restored_at": self.restored_at,
@@ -144,3 +156,12 @@ class Server:
 
     def _is_mine(self) -> bool:
         return (self.home / "lock").exists() and self.account.folder.exists()
+
+
+def _count_containers() -> int | None:
+    """How many containers run; None when the engine does not say."""
+    try:
+        return engine.running() if engine.here else 0
+    except Exception:
+        log.exception("the Docker engine does not answer")
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import signal
 
-from invoke import Exit
+from invoke import Exit, Task
 from invoke import task as invoke_task
 
 from .core import console
@@ -34,7 +34,8 @@ def _outside(error: Exception) -> TaskError | None:
     return None
 
 
-def task(help: dict[str, str], name: str | None = None, default: bool = False, iterable: tuple[str, ...] | list[str] = ()):
+def task(help: dict[str, str], name: str | None = None, default: bool = False, iterable: tuple[str, ...] | list[str] = (),
+         klass: type[Task] = Task):
     """Invoke's ``task`` with the contract on top: a TaskError becomes its sentence and its exit code.
 
     No argument is positional unless a task asks for it: a stray word must never become a value.
@@ -67,7 +68,8 @@ def task(help: dict[str, str], name: str | None = None, default: bool = False, i
             raise Exit(code=error.code)
 
         positional = getattr(body, "positional", ())
-        make = invoke_task(name=name, help=help, positional=list(positional), default=default, iterable=list(iterable))
+        make = invoke_task(name=name, help=help, positional=list(positional), default=default, iterable=list(iterable),
+                           klass=klass)
         return make(framed)
 
     return decorate

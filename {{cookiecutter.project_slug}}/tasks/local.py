@@ -13,19 +13,22 @@ from .core.console import BadInput, Refused
 from .core.embedded_aws import Server
 from .core.settings import Settings
 
+NO_CONTAINERS = {"containers": "whether containers really run; --no-containers records what would run"}
 CONFIRM = {"confirm": "the environment's name, instead of typing it: local"}
 
 
-@frame.task(help={**frame.WORKSPACE, **frame.JSON})
-def up(context, workspace="local", json=False):
-    """Start the embedded AWS; the account that was saved comes back."""
+@frame.task(help={**frame.WORKSPACE, **NO_CONTAINERS, **frame.JSON})
+def up(context, workspace="local", containers=True, json=False):
+    """Start the embedded AWS; the account that was saved comes back, and its containers where they can run."""
     local = _local(workspace)
-    _report(local, embedded_aws.up(local.root, console.say), json)
+    if not containers:
+        _require_ours(local, "start it without containers")
+    _report(local, embedded_aws.up(local.root, console.say, containers), json)
 
 
 @frame.task(help={**frame.WORKSPACE, **frame.JSON})
 def down(context, workspace="local", json=False):
-    """Stop the embedded AWS; it saves its account first."""
+    """Stop the embedded AWS and its containers; it saves its account first, and the database's data stays."""
     local = _local(workspace)
     _require_ours(local, "stop it")
     _report(local, embedded_aws.down(local.root, console.say), json)
@@ -82,7 +85,7 @@ def _report(local: Settings, server: Server, json: bool) -> None:
         frame.emit(local, _as_json(server))
     elif server.running:
         console.show(f"The embedded AWS runs at {server.endpoint}")
-        console.show(f"  containers  {'really run' if server.containers else 'are recorded, not run'}")
+        console.show(f"  containers  {_containers(server)}")
         if server.saved_at:
             console.show(f"  saved       {embedded_aws.age(server.saved_at)}")
         if server.pid:
@@ -94,10 +97,17 @@ def _report(local: Settings, server: Server, json: bool) -> None:
         console.show(f"The embedded AWS is not running{kept}.")
 
 
+def _containers(server: Server) -> str:
+    if not server.containers:
+        return f"are recorded, not run: {server.reason or 'it is not one of this project'}"
+    return "really run" if server.count is None else f"really run, {server.count} now"
+
+
 def _as_json(server: Server) -> dict[str, Any]:
     """The contract's fields of local.status."""
     return {"running": server.running, "endpoint": server.endpoint, "containers": server.containers,
-            "pid": server.pid, "log": str(server.log) if server.log else None}
+            "reason": server.reason, "running_containers": server.count, "pid": server.pid,
+            "log": str(server.log) if server.log else None}
 
 
 def _shown(file: Path, root: Path) -> str:

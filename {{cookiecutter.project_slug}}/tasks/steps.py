@@ -7,6 +7,8 @@ from dataclasses import replace
 from .core import (
     console,
     database,
+    database_record,
+    embedded_aws,
     initialise,
     keys,
     machine_image,
@@ -108,18 +110,30 @@ def plan(terraform_: Terraform, session: Session) -> SavedPlan:
 def _plan_once(terraform_: Terraform, session: Session) -> SavedPlan:
     settings = session.settings
     saved_plan.discard(settings)
-    version, facts, draft = _password_version(session), saved_plan.present_facts(settings), saved_plan.draft(settings)
+    given, facts, draft = _given(session), saved_plan.present_facts(settings), saved_plan.draft(settings)
     events: list[dict] = []
     say("Planning…")
     try:
-        run = terraform_.plan(draft, version)
+        run = terraform_.plan(draft, given)
         if runs.follow(run, on_event=events.append) not in (0, 2):
             raise terraform.explain(run)
         for warning in runs.warnings(events):
             console.warn(warning)
-        return saved_plan.save(settings, facts, plans.read(events), version, terraform.version())
+        return saved_plan.save(settings, facts, plans.read(events), given["db_password_version"], terraform.version())
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _given(session: Session) -> terraform.Given:
+    """What no file says: the password's version, which services wait for the database; in ``local`` where it answers."""
+    settings = session.settings
+    given: terraform.Given = {"db_password_version": _password_version(session)}
+    if settings.is_local:
+        server = embedded_aws.status(settings.root)
+        given |= {"embedded_aws": server.endpoint or "", "images": settings.images}
+        if not server.containers:  # nothing runs, so nothing has to wait
+            return given
+    return {**given, "waiting_services": database_record.load(session).unready(settings)}
 
 
 def _password_version(session: Session) -> int:
@@ -149,7 +163,7 @@ def _adopt_unfinished(terraform_: Terraform, session: Session, made: SavedPlan) 
         id_ = recovery.find(session, change.type, arguments[change.address])
         if id_:
             say(f"{change.address}: its creation was interrupted, but it exists ({id_}); it is adopted.")
-            terraform_.import_(change.address, id_, made.facts["password_version"])
+            terraform_.import_(change.address, id_, _given(session))
             adopted.append(change.address)
     return adopted
 

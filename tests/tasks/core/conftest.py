@@ -118,7 +118,7 @@ def planned(local: Settings) -> Callable[[Terraform], tuple[Path, list[dict]]]:
 
     def make(terraform: Terraform) -> tuple[Path, list[dict]]:
         file = local.root / "test.tfplan"
-        run = terraform.plan(file, 1)
+        run = terraform.plan(file, {"db_password_version": 1})
         code = runs.follow(run, on_event=lambda event: None)
         assert code in (0, 2), (runs.errors(run.events()), runs.stderr(run))
         return file, run.events()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timezone
 
 import pytest
 
-from tasks.core import registry, settings
+from tasks.core import references, registry, settings
+from tasks.core.console import Refused
 
 
 def test_the_repository_is_made_once_with_tags_that_never_move(aws, client):
@@ -38,3 +40,78 @@ def test_any_other_repository_is_taken_as_it_is(root):
     elsewhere = replace(dev, project=replace(dev.project, image_repository="ghcr.io/org/name"))
     assert not registry.is_ecr(elsewhere)
     assert registry.repository(elsewhere) == "ghcr.io/org/name"
+
+
+# --- ECR, asked without an engine. The embedded one keeps records of images, and no image.
+
+
+@pytest.fixture
+def recorded(aws, client):
+    """`recorded("tag")` puts an image's record into ECR; answers its digest."""
+    registry.ensure(aws)
+
+    def put(tag: str) -> str:
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "x": tag})
+        made = client("ecr").put_image(repositoryName=aws.settings.project.slug, imageManifest=manifest, imageTag=tag)
+        return made["image"]["imageId"]["imageDigest"]
+
+    return put
+
+
+@pytest.fixture
+def no_engine(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+
+
+def test_a_tag_of_ecr_has_its_digest_or_none(aws, recorded, no_engine):
+    assert registry.digest(aws, "1") is None
+    digest = recorded("1")
+    assert registry.digest(aws, "1") == digest
+    image = f"{registry.repository(aws.settings)}@{digest}"
+    assert registry.tags(aws, image) == ["1"] and registry.resolve(aws, f"{registry.repository(aws.settings)}:1") == image
+    assert registry.pushed_at(aws, image) is not None
+
+
+def test_without_the_repository_the_sentence_says_bootstrap(aws):
+    with pytest.raises(Refused, match="ECR has no repository") as refused:
+        registry.digest(aws, "1")
+    assert refused.value.run == "invoke bootstrap"
+
+
+def test_the_embedded_ecr_takes_no_image(aws):
+    with pytest.raises(Refused, match="The embedded AWS has no registry to push to"):
+        registry.push(aws, "1", print)
+
+
+def test_the_login_for_ecr_comes_from_aws_and_is_written_nowhere(aws, tmp_path, monkeypatch):
+    empty = tmp_path / "docker"
+    empty.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(empty))
+    registry.ensure(aws)
+    login = registry._ecr_login(aws, references.read(registry.repository(aws.settings)))
+    assert login["username"] == "AWS" and login["password"]
+    assert list(empty.iterdir()) == []
+
+
+def test_running_digests_that_expire_soon_or_are_gone_are_found(aws, recorded, monkeypatch):
+    digests = [recorded(str(number)) for number in range(5)]
+    order = {digest: datetime(2026, 1, 1 + number, tzinfo=timezone.utc) for number, digest in enumerate(digests)}
+    # images of one second are dated alike: their order is given here
+    monkeypatch.setattr(registry, "_by_age", lambda found: sorted(found, key=lambda image: order[image["imageDigest"]],
+                                                                  reverse=True))
+    gone = "sha256:" + "e" * 64
+    assert registry.expiring(aws, set(digests)) == []
+    monkeypatch.setattr(registry, "IMAGES_KEPT", 5)
+    monkeypatch.setattr(registry, "SOON", 2)
+    found = {each.digest: each for each in registry.expiring(aws, {digests[0], digests[1], digests[4], gone})}
+    assert found == {
+        digests[0]: registry.Expiring(digests[0], gone=False, newer=4),
+        digests[1]: registry.Expiring(digests[1], gone=False, newer=3),
+        gone: registry.Expiring(gone, gone=True, newer=0),
+    }
+
+
+def test_an_address_of_ecr_needs_aws_and_no_other_does(root):
+    dev = settings.load("dev", root)
+    for address, wanted in (("ecr", True), ("111111111111.dkr.ecr.us-east-1.amazonaws.com/x", True), ("ghcr.io/x/y", False)):
+        assert registry.needs_aws(replace(dev, project=replace(dev.project, image_repository=address))) is wanted

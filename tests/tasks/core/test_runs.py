@@ -176,7 +176,7 @@ def test_one_workspace_has_one_run_at_a_time(held, gate, local):
     stack, plan = held
     run = stack.apply(plan, "canary-5f1d0c")
     gate.wait_until_reached()
-    for start in (lambda: stack.apply(plan, "canary-5f1d0c"), lambda: stack.plan(plan, 1)):
+    for start in (lambda: stack.apply(plan, "canary-5f1d0c"), lambda: stack.plan(plan, {"db_password_version": 1})):
         with pytest.raises(Refused, match="Another run of workspace local is going on") as refused:
             start()
         assert refused.value.run == "invoke apply"

@@ -73,7 +73,7 @@ variable "images" {}
 resource "terraform_data" "all" { input = [var.workspace, var.images["ows"], var.db_password_version] }
 """)
     plan = local.root / "test.tfplan"
-    assert runs.follow(made.plan(plan, 7), lambda event: None) == 2
+    assert runs.follow(made.plan(plan, {"db_password_version": 7}), lambda event: None) == 2
     assert made.planned_arguments(plan)["terraform_data.all"]["input"] == ["local", "pinned", "7"]
 
 
@@ -88,10 +88,10 @@ def test_a_small_state_is_read_and_healed_through_the_wrapper(stack, applied):
         made.run("taint", address)
         made.untaint(address)
     made.run("state rm", addresses[0])
-    made.import_(addresses[0], "an-id", 1)
+    made.import_(addresses[0], "an-id", {"db_password_version": 1})
     assert made.addresses() == addresses
     with pytest.raises(Failed, match="terraform import failed. Error: .*Resource already managed by Terraform"):
-        made.import_(addresses[0], "an-id", 1)
+        made.import_(addresses[0], "an-id", {"db_password_version": 1})
     with pytest.raises(Failed, match="terraform untaint failed. Error: .*terraform_data.none"):
         made.untaint("terraform_data.none")
 
@@ -214,7 +214,7 @@ def test_a_lock_that_somebody_holds_names_who_and_since_when(aws, client, stack,
     client("s3").put_object(
         Bucket=settings.state_bucket, Key="env:/local/small/terraform.tfstate.tflock", Body=json.dumps(lock)
     )
-    run = made.plan(settings.root / "p", 1)
+    run = made.plan(settings.root / "p", {"db_password_version": 1})
     assert runs.follow(run, lambda event: None) == 1
     failed = terraform.explain(run)
     assert failed.code == 1

@@ -20,22 +20,24 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Mend:
-    """One mend: its name (``service.what``), what breaks without it, and the function that applies it."""
+    """One mend: its name (``service.what``), what breaks without it, the function that applies it, and whether it is
+    for a server whose containers really run."""
 
     name: str
     without: str
     apply: Callable[[], None]
+    containers: bool
 
 
 _registered: dict[str, Mend] = {}
 _applied: list[str] = []
 
 
-def mend(name: str, without: str) -> Callable:
+def mend(name: str, without: str, containers: bool = False) -> Callable:
     """Register the decorated function as a mend."""
 
     def register(apply: Callable[[], None]) -> Callable[[], None]:
-        _registered[name] = Mend(name, without, apply)
+        _registered[name] = Mend(name, without, apply, containers)
         return apply
 
     return register
@@ -48,14 +50,17 @@ def registered() -> list[Mend]:
     return sorted(_registered.values(), key=lambda each: each.name)
 
 
-def apply(without: Iterable[str] = ()) -> None:
-    """Apply all mends except the named ones. Raises Unknown for a name that is none."""
+def apply(without: Iterable[str] = (), containers: bool = False) -> None:
+    """Apply all mends except the named ones. Raises Unknown for a name that is none.
+
+    containers  whether they really run; a mend that is for this alone is left out otherwise
+    """
     all_mends = registered()
     unknown = set(without) - {each.name for each in all_mends}
     if unknown:
         raise Unknown(f"There is no mend called {', '.join(sorted(unknown))}.")
     for each in all_mends:
-        if each.name not in without:
+        if each.name not in without and (containers or not each.containers):
             each.apply()
             _applied.append(each.name)
 

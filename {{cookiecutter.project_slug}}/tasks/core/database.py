@@ -1,4 +1,4 @@
-"""RDS, and only RDS: is an instance there, and is it available yet."""
+"""RDS, and only RDS: is an instance there, which one, and is it available yet."""
 
 from __future__ import annotations
 
@@ -14,13 +14,24 @@ POLL = 5
 
 def status(session: Session, identifier: str) -> str | None:
     """AWS's word for the instance's state (``creating``, ``available`` …); None when it does not exist."""
+    found = _describe(session, identifier)
+    return found and found["DBInstanceStatus"]
+
+
+def resource_id(session: Session, identifier: str) -> str | None:
+    """The id that AWS gives an instance for its life: another one of the same name has another. None without one."""
+    found = _describe(session, identifier)
+    return found and found["DbiResourceId"]
+
+
+def _describe(session: Session, identifier: str) -> dict | None:
     try:
         found = session.client("rds").describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
     except Exception as error:
         if error_code(error) == "DBInstanceNotFound":
             return None
         raise
-    return found[0]["DBInstanceStatus"]
+    return found[0]
 
 
 def wait_until_available(session: Session, identifier: str, say: Callable[[str], None], limit: int = CREATION_LIMIT) -> None:

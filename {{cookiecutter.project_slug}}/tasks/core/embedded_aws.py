@@ -20,7 +20,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from . import embedded_containers
 from .console import Failed, TookTooLong
+from .embedded_containers import NOT_ASKED_FOR, Containers
 from .embedded_environment import LOCAL, environment
 from .processes import read_json
 
@@ -35,7 +37,8 @@ KEPT_LOG = 1_000_000  # bytes of log after which the next start begins a new one
 PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR")
 
 # What our servers say of themselves at /_local; who does not is somebody else.
-SAID = {"home", "endpoint", "containers", "pid", "port", "saved_at", "restored_at", "warning"}
+SAID = {"home", "endpoint", "containers", "reason", "running_containers", "pid", "port", "saved_at", "restored_at",
+        "warning"}
 
 Say = Callable[[str], None]
 
@@ -47,6 +50,8 @@ class Server:
     running      it answers
     endpoint     its address, for AWS_ENDPOINT_URL; None while it does not run
     containers   whether ECS tasks and the database really run, or are only recorded
+    reason       why they do not run, the end of a sentence; None when they do, or nothing serves
+    count        how many containers of its own run now; None when the engine does not say
     pid, port    of its process; None when it does not run or is somebody else's
     log          its log file; None when it is somebody else's
     saved_at     the moment that the account on the disk is of; None when nothing was saved yet
@@ -57,6 +62,8 @@ class Server:
     running: bool
     endpoint: str | None = None
     containers: bool = False
+    reason: str | None = None
+    count: int | None = None
     pid: int | None = None
     port: int | None = None
     log: Path | None = None
@@ -71,9 +78,10 @@ def status(root: Path) -> Server:
     return elsewhere(named) if named else look(home_of(root))
 
 
-def up(root: Path, say: Say) -> Server:
+def up(root: Path, say: Say, containers: bool = True) -> Server:
     """Start the project's server unless it runs, or AWS_ENDPOINT_URL names another one.
 
+    containers  False: what would run is recorded, also by a server that runs with containers now
     Raises Failed or TookTooLong with the end of its log.
     """
     named = os.environ.get("AWS_ENDPOINT_URL")
@@ -85,19 +93,25 @@ def up(root: Path, say: Say) -> Server:
         return server
     home = home_of(root)
     server = look(home)
-    if server.running:
+    if server.running and (containers or not server.containers):
         return server
-    server = start(home, environment(_environment_of(root), say), port=_last_port(home) or PORT, say=say)
+    if server.running:
+        say("The embedded AWS runs with containers; starting it again without.")
+        down(root, say)
+    server = _start_for(root, _last_port(home) or PORT, say, embedded_containers.ask(containers))
     if server.restored_at:
         say(f"The embedded AWS runs; its account is as it was {age(server.restored_at)}.")
     else:
         say("The embedded AWS runs; its account is empty.")
+    if not server.containers:
+        say(f"Containers are recorded and do not run: {server.reason}.")
     return server
 
 
 def down(root: Path, say: Say) -> Server:
-    """Stop the project's server; it saves its account first."""
+    """Stop the project's server and its containers; it saves its account first. The databases' data stays."""
     stop(home_of(root), say)
+    embedded_containers.clear(home_of(root), lambda: environment(_environment_of(root), say, True), volumes=False, say=say)
     return look(home_of(root))
 
 
@@ -106,11 +120,17 @@ def reset(root: Path, say: Say) -> Server:
     home = home_of(root)
     before = look(home)
     stop(home, say)
+    embedded_containers.clear(home, lambda: environment(_environment_of(root), say, True), volumes=True, say=say)
     if home.exists():
         shutil.rmtree(home)
     if not before.running:
         return look(home)
-    return start(home, environment(_environment_of(root), say), port=before.port, say=say)
+    return _start_for(root, before.port or PORT, say, embedded_containers.ask(before.containers))
+
+
+def _start_for(root: Path, port: int, say: Say, containers: Containers) -> Server:
+    python = environment(_environment_of(root), say, containers.run)
+    return start(home_of(root), python, port=port, say=say, containers=containers)
 
 
 def home_of(root: Path) -> Path:
@@ -144,16 +164,17 @@ def elsewhere(endpoint: str) -> Server:
 
 
 def start(home: Path, python: Path, port: int = 0, say: Say = lambda text: None,
-          options: Sequence[str] = (), wait: float = WAIT) -> Server:
+          options: Sequence[str] = (), wait: float = WAIT, containers: Containers = NOT_ASKED_FOR) -> Server:
     """Start a server on a home, or wait for the one that another process has just started there.
 
-    port     liked best; another one is taken when it is not free. 0: any
-    options  more flags of local/serve.py
+    port        liked best; another one is taken when it is not free. 0: any
+    options     more flags of local/serve.py
+    containers  whether they run, and in which engine
     Raises Failed when it ends at once, TookTooLong when it does not answer; both with the end of the log.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + wait
-    process = None if _held(home) else _spawn(home, python, port, options)
+    process = None if _held(home) else _spawn(home, python, port, [*options, *containers.options])
     while time.monotonic() < deadline:
         server = look(home)
         if server.running:
@@ -283,8 +304,10 @@ def _described(said: dict[str, Any]) -> Server:
     def moment(text: str | None) -> datetime | None:
         return datetime.fromisoformat(text) if text else None
 
-    return Server(running=True, endpoint=said["endpoint"], containers=said["containers"], pid=said["pid"], port=said["port"],
-                  saved_at=moment(said["saved_at"]), restored_at=moment(said["restored_at"]), warning=said["warning"])
+    return Server(
+        running=True, endpoint=said["endpoint"], containers=said["containers"], reason=said["reason"],
+        count=said["running_containers"], pid=said["pid"], port=said["port"], warning=said["warning"],
+        saved_at=moment(said["saved_at"]), restored_at=moment(said["restored_at"]))
 
 
 def _tail(home: Path, lines: int = 8) -> str:

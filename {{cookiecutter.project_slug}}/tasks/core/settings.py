@@ -14,7 +14,7 @@ from .console import BadInput, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 
-KINDS = {str: "a text (in quotes)", int: "a whole number", dict: "a section"}
+KINDS = {str: "a text (in quotes)", int: "a whole number", list: "a list", dict: "a section"}
 
 # What the tasks read of a workspace's variables, before Terraform can check them.
 TEXTS = ("aws_ami", "instance_type", "key_name", "parameter_store_key_alias")
@@ -32,6 +32,7 @@ class Project:
     image_repository: str = "ecr"
     ows_version: str = ""
     chamber_version: str = ""
+    required_variables: list = field(default_factory=list)
     plan_max_age_minutes: int = 120
     template: dict = field(default_factory=dict)
 
@@ -43,7 +44,7 @@ class Settings:
     root       the project's folder
     account    12 digits; empty until it is known (``bootstrap --account`` records it)
     variables  the defaults of variables.tf under the values of workspaces/NAME.tfvars
-    images     service -> image, from workspaces/NAME.images.tfvars.json
+    pinned     service -> image, from workspaces/NAME.images.tfvars.json
     """
 
     root: Path
@@ -52,7 +53,7 @@ class Settings:
     account: str
     region: str
     variables: dict[str, Any]
-    images: dict[str, str]
+    pinned: dict[str, str]
 
     @property
     def is_local(self) -> bool:
@@ -71,6 +72,18 @@ class Settings:
     def admin_service(self) -> str:
         """Where the master password stands: only administration jobs may read it."""
         return f"{self.id}-admin"
+
+    @property
+    def serving_services(self) -> dict[str, str]:
+        """service -> the chamber service that its tasks read."""
+        services = self.variables.get("services") or {}
+        return {name: service.get("chamber_service") or self.chamber_service for name, service in services.items()}
+
+    @property
+    def own_chamber_services(self) -> list[str]:
+        """Those of the serving ones that are this project's: for these it makes login roles, as services.tf has it."""
+        named = set(self.serving_services.values())
+        return sorted(name for name in named if name == self.id or name.startswith(f"{self.id}-"))
 
     @property
     def name(self) -> str:
@@ -116,6 +129,20 @@ class Settings:
             folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
+    @functools.cached_property
+    def images(self) -> dict[str, str]:
+        """service -> the image for those that name none of their own: what is pinned.
+
+        In ``local`` no registry is needed: where nothing is pinned, it is what `docker.build` makes of image/ as it is now.
+        """
+        if not self.is_local:
+            return self.pinned
+        from . import images
+
+        services = self.variables.get("services") or {}
+        unpinned = [name for name, service in services.items() if not service.get("image") and name not in self.pinned]
+        return {**self.pinned, **(dict.fromkeys(unpinned, images.local_name(self)) if unpinned else {})}
+
     def require_images(self) -> None:
         """Raise BadInput (4) unless every service has an image."""
         services = self.variables.get("services") or {}
@@ -158,7 +185,7 @@ def load(workspace: str | None = None, root: Path = ROOT) -> Settings:
         account=_text(variables, "account", file),
         region=_text(variables, "region", file),
         variables=variables,
-        images=_images(root / "workspaces" / f"{workspace}.images.tfvars.json"),
+        pinned=_pinned(root / "workspaces" / f"{workspace}.images.tfvars.json"),
     )
     _check(settings, file)
     return settings
@@ -232,7 +259,7 @@ def _project(root: Path) -> Project:
     return Project(**section)
 
 
-def _images(file: Path) -> dict[str, str]:
+def _pinned(file: Path) -> dict[str, str]:
     if not file.exists():
         return {}
     try:

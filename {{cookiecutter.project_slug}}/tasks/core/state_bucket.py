@@ -71,6 +71,12 @@ def read_json(session: Session, key: str) -> dict | None:
     return None if body is None else json.loads(body)
 
 
+def write_json(session: Session, key: str, content: dict) -> None:
+    """Put a JSON object under a key."""
+    session.client("s3").put_object(Bucket=session.settings.state_bucket, Key=key, ContentType="application/json",
+                                    Body=json.dumps(content).encode(), ExpectedBucketOwner=session.settings.account)
+
+
 def _create(s3, bucket: str, region: str) -> None:
     elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:

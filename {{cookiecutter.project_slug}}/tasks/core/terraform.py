@@ -31,6 +31,9 @@ KEPT = re.compile(r"TF_(CLI_CONFIG_FILE|PLUGIN_CACHE_\w+|TOKEN_\w+|REATTACH_PROV
 
 PLACEHOLDER = "only-apply-needs-the-password"
 
+# variable -> value that no file says and the tasks have looked up
+Given = dict[str, Any]
+
 
 class Terraform:
     """Terraform on one workspace of the project."""
@@ -60,9 +63,9 @@ class Terraform:
             raise failure(f"terraform {name}", errors or output)
         return output
 
-    def plan(self, out: Path, password_version: int) -> runs.Run:
+    def plan(self, out: Path, given: Given) -> runs.Run:
         """Start a plan that is saved to ``out``; no right to decrypt a secret is needed for it."""
-        command = self.command("plan", json=True, detailed_exitcode=True, out=str(out), **self._inputs(password_version))
+        command = self.command("plan", json=True, detailed_exitcode=True, out=str(out), **self._inputs(given))
         return runs.start(self.settings, "plan", command, self.environment)
 
     def apply(self, plan: Path, db_password: str) -> runs.Run:
@@ -98,14 +101,15 @@ class Terraform:
     def untaint(self, address: str) -> None:
         self.run("untaint", address)
 
-    def import_(self, address: str, id_: str, password_version: int) -> None:
+    def import_(self, address: str, id_: str, given: Given) -> None:
         """Put an existing object into the state."""
-        self.run("import", address, id_, **self._inputs(password_version))
+        self.run("import", address, id_, **self._inputs(given))
 
-    def _inputs(self, password_version: int) -> dict[str, Any]:
+    def _inputs(self, given: Given) -> dict[str, Any]:
         """The options with which Terraform reads the workspace's variables."""
         files = [str(file.relative_to(self.settings.root)) for file in self.settings.var_files]
-        return {"input": False, "var_file": files, "var": [f"db_password_version={password_version}"]}
+        values = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in given.items()]
+        return {"input": False, "var_file": files, "var": values}
 
 
 def version() -> str:
