@@ -81,7 +81,8 @@ def tiny(docker_engine: None, need: Callable[..., str], tmp_path_factory: pytest
     root, name = tmp_path_factory.mktemp("tiny"), "tests-local-tiny:1"
     for folder in ("bin", "www", "tmp"):
         (root / folder).mkdir()
-    shutil.copy(need("busybox", "Install a static busybox (on Debian: apt install busybox-static)."), root / "bin" / "busybox")
+    shell = need("busybox", "Install a static busybox (on Debian: apt install busybox-static).")
+    shutil.copy(shell, root / "bin" / "busybox")
     for program in ("cat", "echo", "env", "false", "httpd", "id", "sh", "sleep", "touch", "wget"):
         (root / "bin" / program).symlink_to("busybox")
     (root / "www" / "ping").write_text("pong")

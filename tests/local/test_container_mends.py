@@ -63,9 +63,10 @@ def container_is_what_its_definition_says(room):
                     readonlyRootFilesystem=True, workingDirectory="/www", memory=48, stopTimeout=3,
                     ulimits=[{"name": "nofile", "softLimit": 77, "hardLimit": 77}],
                     linuxParameters={"tmpfs": [{"containerPath": "/mine", "size": 4}], "initProcessEnabled": True})
+    if "read-only" not in room.log(task, 3):
+        return False
     made = room.inspect(task)
-    return (room.log(task, 3)[:1] == ["uid=1000 gid=0 groups=0"] and "read-only" in room.log(task, 3)
-            and made["HostConfig"]["Memory"] == 48 << 20 and made["HostConfig"]["Ulimits"][0]["Hard"] == 77
+    return (room.log(task)[0] == "uid=1000 gid=0 groups=0" and made["HostConfig"]["Memory"] == 48 << 20 and made["HostConfig"]["Ulimits"][0]["Hard"] == 77
             and made["HostConfig"]["Tmpfs"] == {"/mine": "size=4m"} and made["Config"]["WorkingDir"] == "/www")
 
 
@@ -136,10 +137,11 @@ def files_outlive_their_task(room):
 
 @probe("ecs.environment")
 def task_finds_the_embedded_aws(room):
-    task = room.run("env", environment=[{"name": "AWS_REGION", "value": "mine"}, {"name": "AWS_ENDPOINT_URL", "value": "own"}])
+    own = {"AWS_REGION": "mine", "AWS_ENDPOINT_URL": "own"}
+    task = room.run("env", environment=[{"name": name, "value": value} for name, value in own.items()])
     said = dict(line.split("=", 1) for line in room.log(task, 12) if "=" in line)
     place = f"{room.containers.bridge}:{room.server.port}"
-    wanted = {"AWS_REGION": "mine", "AWS_ENDPOINT_URL": "own", "AWS_DEFAULT_REGION": "ap-southeast-2", "AWS_HTTPS": "NO",
+    wanted = {**own, "AWS_DEFAULT_REGION": "ap-southeast-2", "AWS_HTTPS": "NO",
               "AWS_ACCESS_KEY_ID": "000000000000", "AWS_SECRET_ACCESS_KEY": "local", "AWS_VIRTUAL_HOSTING": "FALSE",
               "CHAMBER_AWS_SSM_ENDPOINT": f"http://{place}", "AWS_S3_ENDPOINT": place}
     return wanted.items() <= said.items() and "AWS_CONTAINER_CREDENTIALS_FULL_URI" not in said and bool(
@@ -297,8 +299,10 @@ def containers_bear_the_homes_label(room):
 
 @probe("engine.orderly-end", LIVES)
 def nothing_runs_after_the_end_and_nothing_failed(room):
-    service = room.serve(count=2, path="/nothing", stopTimeout=1)
+    quick = "trap 'exit 1' TERM; while true; do sleep 0.1; done"
+    service = room.serve(count=2, path="/nothing", command=["sh", "-c", quick])
     until(lambda: service.now["runningCount"], lambda count: count == 2, 15)
+    room.running(room.begin("sleep 60"))  # takes its time to end, which the service would use
     room.stop()
     return not room.ids() and _saved_failures(room.home) == 0
 

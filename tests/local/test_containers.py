@@ -50,7 +50,8 @@ def test_down_leaves_no_container_and_up_brings_the_service_back_and_reset_leave
     assert room.server.containers and room.server.reason is None
     service = room.serve(count=2)
     service.settle()
-    room.run("echo x > /kept/x", volumes=({"name": "kept"},), mountPoints=[{"sourceVolume": "kept", "containerPath": "/kept"}])
+    room.run("echo x > /kept/x", volumes=({"name": "kept"},),
+             mountPoints=[{"sourceVolume": "kept", "containerPath": "/kept"}])
     assert embedded_aws.status(root).count == 2 and len(room.volumes()) == 1
     before = room.server.endpoint
     embedded_aws.down(root, print)

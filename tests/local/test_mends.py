@@ -311,8 +311,9 @@ def front_speaks_for_the_listener_that_people_end_at(aws):
     elb, balancer, endpoint = _balancer(aws)
     redirect = [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}}]
     for port, protocol, actions in ((80, "HTTP", redirect), (443, "HTTPS", _says("a map"))):
-        elb.create_listener(LoadBalancerArn=balancer["LoadBalancerArn"], Port=port, Protocol=protocol, DefaultActions=actions,
-                            Certificates=[{"CertificateArn": "arn:aws:acm:ap-southeast-2:000000000000:certificate/c"}])
+        elb.create_listener(LoadBalancerArn=balancer["LoadBalancerArn"], Port=port, Protocol=protocol,
+                            DefaultActions=actions, Certificates=[
+                                {"CertificateArn": "arn:aws:acm:ap-southeast-2:000000000000:certificate/c"}])
     return _get(f"{endpoint}/_alb/{balancer['LoadBalancerName']}/") == (200, "a map")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-DRAWN = "document.getElementById('map').getAttribute('aria-busy') === 'false'"
+DRAWN = """document.getElementById('map').getAttribute('aria-busy') === 'false'
+    && [...document.querySelectorAll('.leaflet-tile')].every(tile => getComputedStyle(tile).opacity === '1')"""
 EMPTY = (232, 236, 239)  # the page's own colour where there is no map
 
 
@@ -53,7 +54,7 @@ def test_it_shows_the_latest_map_of_the_first_layer(wms, page, browser, tmp_path
     assert browser.run("document.querySelector('h1').innerText") == "Datacube WMS"
     assert browser.run("document.getElementById('time').value") == "2024-07-15"
     assert browser.run("[...document.querySelectorAll('#layers label')].map(l => l.innerText.trim())") == [
-        "Sample island", "Red <b>ramp</b>", "From near"], "What a service says is text, never markup."
+        "Sample island", "Red <b>ramp</b>"], "What a service says is text, never markup."
     colours = shown(browser, tmp_path / "map.png")
     there = colours_of_the_service(wms, "true_colour", "2024-07-15")
     assert len(colours) > 200 and len(colours & there) > 0.5 * len(colours), "These are not the data's colours."
@@ -76,7 +77,7 @@ def test_another_time_style_and_layer_are_drawn_and_the_legend_shown(wms, page, 
     browser.run("document.querySelector('#layers input[value=sample_ramp]').click()")
     browser.until(DRAWN)
     browser.until("!document.getElementById('key').hidden && document.getElementById('key').naturalWidth > 100")
-    assert (68, 1, 84) in shown(browser, tmp_path / "ramp.png") | {(68, 1, 84)}
+    assert len(shown(browser, tmp_path / "ramp.png")) > 50
 
 
 def test_the_keyboard_is_enough(page, browser):
@@ -120,7 +121,7 @@ def test_without_the_service_it_shows_what_was_there_and_says_so(wms, page, brow
     with wms.without_database():
         browser.open(page)
         browser.until("document.getElementById('status').innerText.includes('invoke wms.smoke')", seconds=90)
-        assert browser.run("document.querySelectorAll('#layers input').length") == 3
+        assert browser.run("document.querySelectorAll('#layers input').length") == 2
 
 
 @pytest.mark.parametrize("address", ["", "?url=javascript:alert(1)"])

@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def test_every_layer_is_drawn_and_its_map_is_kept(wms, project):
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert (found["url"], found["healthy"], found["workspace"]) == (wms.url, True, "local")
-    assert [layer["layer"] for layer in found["layers"]] == ["sample", "sample_ramp", "sample_close"]
+    assert [layer["layer"] for layer in found["layers"]] == ["sample", "sample_ramp"]
     for layer in found["layers"]:
         with Image.open(layer["png"]) as image:
             assert image.size == (256, 256) and image.format == "PNG"
@@ -51,7 +50,7 @@ def test_a_layer_that_is_not_served_is_named(wms, project):
     done = smoke(project, "--url", wms.url, "--layer", "sample", "--layer", "forgotten")
     assert done.returncode == 5
     assert f"1 of 2 layers at {wms.url} show no map: forgotten." in done.stderr
-    assert "GetCapabilities does not list it; it lists sample, sample_ramp, sample_close" in done.stdout
+    assert "GetCapabilities does not list it; it lists sample, sample_ramp" in done.stdout
 
 
 def test_scenes_that_cannot_be_read_give_a_blank_map_which_is_a_failure(wms, tmp_path):
@@ -62,22 +61,6 @@ def test_scenes_that_cannot_be_read_give_a_blank_map_which_is_a_failure(wms, tmp
     assert result.reason.startswith("the map is blank")
     with Image.open(result.png) as kept:
         assert kept.convert("RGBA").getbbox() is None, "The earlier run's map was left."
-
-
-def test_a_layer_is_looked_at_more_closely_where_only_its_footprint_is_filled(wms, tmp_path):
-    layer = maps.capabilities(wms.url).layer("sample_close")
-    from_afar = maps._get_map(wms.url, layer.name, *layer.window, 60)
-    assert from_afar.opaque > 30_000 and from_afar.colours == 1, "OWS has read the data; this test needs a fill."
-    [result] = maps.smoke(wms.url, ["sample_close"], tmp_path)
-    assert result.ok, result
-    with Image.open(result.png) as image:
-        assert len(image.convert("RGBA").getcolors(65536)) > 50
-
-
-def test_a_footprint_without_readable_data_is_no_map_though_it_is_opaque(wms, tmp_path):
-    with wms.without_data():
-        [result] = maps.smoke(wms.url, ["sample_close"], tmp_path)
-    assert not result.ok and result.reason.startswith("it shows footprints but no data")
 
 
 def test_a_layer_far_larger_than_its_data_is_found_by_looking_closer(wms):
@@ -100,12 +83,10 @@ def test_owslib_reads_the_capabilities_and_fetches_a_map(wms):
     assert client.getOperationByName("GetMap").methods[0]["url"].startswith(f"{wms.url}/wms")
 
 
-def test_a_service_without_its_database_is_said_to_be_unwell_and_heals(wms, project):
+def test_a_service_without_its_database_is_said_to_be_unwell(wms, project):
     with wms.without_database():
         done = smoke(project, "--url", wms.url)
-        assert done.returncode == 5, done.stdout
-        assert "is not well: GetCapabilities answered 500" in done.stderr or "no answer" in done.stdout
-        assert "Traceback" not in done.stderr
-    deadline = time.monotonic() + 60
-    while smoke(project, "--url", wms.url).returncode:
-        assert time.monotonic() < deadline
+    assert done.returncode == 5, done.stdout
+    assert "is not well: GetCapabilities answered 500" in done.stderr or "lists no layer" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert smoke(project, "--url", wms.url).returncode == 0

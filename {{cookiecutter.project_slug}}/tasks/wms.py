@@ -41,7 +41,8 @@ def smoke(context, workspace=None, url="", layer=None, folder="", json=False, en
                   styles=[None if result.ok else "bold red" for result in results], last="found")
     if failed:
         names = ", ".join(result.layer for result in failed)
-        raise WentWrong(f"{len(failed)} of {len(results)} layers at {address} show no map: {names}.", "; ".join(mends) or None)
+        said = f"{len(failed)} of {len(results)} layers at {address} show no map: {names}."
+        raise WentWrong(said, "; ".join(mends) or None)
     show("Every layer is drawn.")
 
 

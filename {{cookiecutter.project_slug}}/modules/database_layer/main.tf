@@ -53,7 +53,6 @@ resource "aws_db_instance" "rds" {
   username            = var.db_admin_username
   password_wo         = var.db_admin_password
   password_wo_version = var.db_admin_password_version
-  port                = local.port
 
   db_subnet_group_name   = aws_db_subnet_group.rds-subnet.name
   vpc_security_group_ids = [aws_security_group.rds.id]

@@ -5,7 +5,7 @@
 locals {
   location = {
     db_hostname = aws_db_instance.rds.address
-    db_port     = tostring(local.port)
+    db_port     = tostring(aws_db_instance.rds.port) # PostgreSQL's own, but for an embedded database
     db_database = var.db_name
   }
 }

@@ -31,7 +31,8 @@ def render(root: Path, title: str, url: str, capabilities: bytes, now: datetime 
     page = (folder / "index.html").read_text(encoding="utf-8")
     page = re.sub(r'<link rel="stylesheet" href="([\w./]+)">', lambda match: inlined["style"](match[1]), page)
     page = re.sub(r'<script src="([\w./]+)"></script>', lambda match: inlined["script"](match[1]), page)
-    page = page.replace('type="application/json">{}<', f'type="application/json">{json.dumps(told).replace("<", chr(92) + "u003c")}<')
+    safe = json.dumps(told).replace("<", "\\u003c")
+    page = page.replace('type="application/json">{}<', f'type="application/json">{safe}<')
     return page.replace("<title>Map</title>", f"<title>{html.escape(title)}</title>")
 
 

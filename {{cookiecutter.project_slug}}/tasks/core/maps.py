@@ -119,7 +119,8 @@ def _read_json(file: Path):
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInput(f"The OWS configuration {file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(f"The OWS configuration {file} cannot be read: {why}.") from None
 
 
 def _check(url: str, known: Capabilities, name: str, folder: Path, timeout: float) -> LayerResult:
