@@ -27,6 +27,11 @@ def _must(command: list[str], folder: Path = ROOT, **environment: str) -> None:
         raise Exit(code=code)
 
 
+def _tool(name: str) -> str:
+    """A program that requirements.txt put into the same environment."""
+    return str(Path(sys.executable).with_name(name))
+
+
 def _bake(folder: Path) -> Path:
     """The project that the default answers make, in a folder; baked over an earlier one, whose state stays."""
     from cookiecutter.main import cookiecutter
@@ -64,12 +69,14 @@ def test(context, only="", fast=False):
 
 @task(help={"fix": "mend what can be mended"})
 def lint(context, fix=False):
-    """Check the style of Python, Terraform and shell."""
+    """Check the style of Python, Terraform, shell and Dockerfile."""
+    scripts = [ROOT / ".ci" / "run", *sorted(ROOT.glob("tests/stand_ins/*/*.sh")), *sorted((PROJECT / "image").glob("*.sh"))]
     commands = [
         [sys.executable, "-m", "ruff", "check", *(["--fix"] if fix else []), "."],
         ["terraform", "fmt", *([] if fix else ["-check", "-diff"]), "-recursive", str(PROJECT / "modules")],
         ["terraform", "fmt", *([] if fix else ["-check", "-diff"]), "-recursive", str(PROJECT / "tests")],
-        [str(Path(sys.executable).with_name("shellcheck")), str(ROOT / ".ci" / "run")],
+        [_tool("shellcheck"), "--external-sources", "--source-path=SCRIPTDIR", *map(str, scripts)],
+        [_tool("hadolint"), str(PROJECT / "image" / "Dockerfile")],
     ]
     codes = [_call(command) for command in commands]
     if any(codes):

@@ -1,7 +1,8 @@
 """How much time the tasks add to Terraform: each figure is a ratio against the bare commands, from one run.
 
-Two projects with an embedded account each: in one `invoke deploy` and `invoke plan`, in the other the same Terraform
-commands as one would type them. What is compared is the time from the first Terraform call to the last one's end.
+Two projects with an embedded account each, whose containers do not run: in one `invoke deploy` and `invoke plan`, in the
+other the same Terraform commands as one would type them. What is compared is the time from the first Terraform call to
+the last one's end.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def prepared(folder: Path) -> Bench:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
     mirror = {name: os.environ[name] for name in ("TF_CLI_CONFIG_FILE", "TF_PROVIDER_MIRROR") if name in os.environ}
     shimmed = {"PATH": f"{shims}:{os.environ['PATH']}", "TERRAFORM_TIMES": str(folder / "times")}
-    project = Bench(baked, {**kept, **mirror, **shimmed})
+    project = Bench(baked, {**kept, **mirror, **shimmed, "LOCAL_CONTAINERS": "0"})
     project.must("local.up")
     project.must("bootstrap")
     project.client("ssm").put_parameter(Name="/datacube-wms-local-admin/db_password", Value="bench-only-1", Description="1",

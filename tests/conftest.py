@@ -51,10 +51,13 @@ def project_source() -> Path:
 
 @pytest.fixture(scope="session")
 def need() -> Callable[..., str]:
-    """`need("terraform")` gives the tool's path; without the tool it skips, or fails where CI is set."""
+    """`need("terraform")` gives the tool's path; without the tool it skips, or fails where CI is set.
+
+    Tools that requirements.txt installs lie beside Python, whether or not its environment is activated.
+    """
 
     def find(tool: str, how_to_install: str = "") -> str:
-        path = shutil.which(tool)
+        path = shutil.which(tool) or shutil.which(tool, path=str(Path(sys.executable).parent))
         if path:
             return path
         sentence = f"{tool} is missing. {how_to_install or HOW_TO_INSTALL[tool]}"

@@ -145,22 +145,23 @@ module "ecs" {
   source   = "{{ cookiecutter.module_source | module_address('ecs') }}"
   for_each = local.services
 
-  name                  = "${local.name}-${each.key}"
-  family                = "${local.name}-${each.key}"
-  cluster               = aws_ecs_cluster.cluster.arn
-  capacity_provider     = module.ec2_instances.capacity_provider
-  cpu_architecture      = module.ec2_instances.cpu_architecture
-  desired_count         = contains(var.waiting_services, each.key) ? 0 : each.value.desired_count
-  container_definitions = local.container_definitions[each.key]
-  container_name        = each.key
-  container_port        = each.value.port
-  target_group_arn      = module.load_balancer[each.value.alb].alb_target_groups[each.key]
-  task_role_arn         = module.ecs_policy.task_role_arns[each.key]
-  execution_role_arn    = module.ecs_policy.execution_role_arn
-  log_group             = each.value.log_group
-  log_retention_days    = var.log_retention_days
-  volume_name           = local.volume_name
-  file_system           = one([for efs in module.efs : { id = efs.efs_id, access_point_id = efs.access_point_id }])
+  name                      = "${local.name}-${each.key}"
+  family                    = "${local.name}-${each.key}"
+  cluster                   = aws_ecs_cluster.cluster.arn
+  capacity_provider         = module.ec2_instances.capacity_provider
+  cpu_architecture          = module.ec2_instances.cpu_architecture
+  desired_count             = contains(var.waiting_services, each.key) ? 0 : each.value.desired_count
+  health_check_grace_period = each.value.health_check_grace_period
+  container_definitions     = local.container_definitions[each.key]
+  container_name            = each.key
+  container_port            = each.value.port
+  target_group_arn          = module.load_balancer[each.value.alb].alb_target_groups[each.key]
+  task_role_arn             = module.ecs_policy.task_role_arns[each.key]
+  execution_role_arn        = module.ecs_policy.execution_role_arn
+  log_group                 = each.value.log_group
+  log_retention_days        = var.log_retention_days
+  volume_name               = local.volume_name
+  file_system               = one([for efs in module.efs : { id = efs.efs_id, access_point_id = efs.access_point_id }])
 
   # Tasks that start before their database fail, and ECS gives up a first deployment for good.
   depends_on = [module.database_layer]

@@ -3,24 +3,26 @@
 variable "services" {
   description = <<-TEXT
     Service -> how it runs. image: null takes the one in `images`. host, path: the requests that are its own (a
-    host of null is any host). load_balancer: `shared`, or `own` for one of its own. chamber_service: whose
+    host of null is any host). health_check_grace_period: seconds in which a new task may still fail its health
+    check. load_balancer: `shared`, or `own` for one of its own. chamber_service: whose
     secrets it reads, null for the project's. policy: IAM policy documents (JSON) for its task role.
     Container definitions: task-definitions/SERVICE.json.tftpl, or ows.json.tftpl where there is none.
   TEXT
   type = map(object({
-    image             = optional(string)
-    command           = optional(list(string))
-    environment       = optional(map(string), {})
-    cpu               = optional(number, 512)
-    memory            = optional(number, 2048)
-    desired_count     = optional(number, 2)
-    port              = optional(number, 8000)
-    health_check_path = optional(string, "/ping")
-    host              = optional(string)
-    path              = optional(string, "/*")
-    load_balancer     = optional(string, "shared")
-    chamber_service   = optional(string)
-    policy            = optional(list(string), [])
+    image                     = optional(string)
+    command                   = optional(list(string))
+    environment               = optional(map(string), {})
+    cpu                       = optional(number, 512)
+    memory                    = optional(number, 2048)
+    desired_count             = optional(number, 2)
+    port                      = optional(number, 8000)
+    health_check_path         = optional(string, "/ping")
+    health_check_grace_period = optional(number, 120)
+    host                      = optional(string)
+    path                      = optional(string, "/*")
+    load_balancer             = optional(string, "shared")
+    chamber_service           = optional(string)
+    policy                    = optional(list(string), [])
   }))
   default = {}
 
@@ -51,9 +53,10 @@ variable "services" {
       for service in values(var.services) :
       service.cpu >= 128 && service.cpu <= 10240 && service.memory >= 128 && service.memory <= 1048576 &&
       service.desired_count >= 0 && service.desired_count <= 1000 && service.port >= 1 && service.port <= 65535 &&
-      alltrue([for number in [service.cpu, service.memory, service.desired_count, service.port] : floor(number) == number])
+      service.health_check_grace_period >= 0 && service.health_check_grace_period <= 86400 &&
+      alltrue([for number in [service.cpu, service.memory, service.desired_count, service.port, service.health_check_grace_period] : floor(number) == number])
     ])
-    error_message = "services: whole numbers; cpu 128 to 10240 (1024 a core), memory 128 to 1048576 MiB, desired_count 0 to 1000, port 1 to 65535."
+    error_message = "services: whole numbers; cpu 128 to 10240 (1024 a core), memory 128 to 1048576 MiB, desired_count 0 to 1000, port 1 to 65535, health_check_grace_period 0 to 86400 seconds."
   }
 
   validation {

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +25,7 @@ sys.path.insert(0, str(IMAGE))  # ows_jobs, where it lies
 
 
 @pytest.fixture(scope="session")
-def engine(need: Callable[..., str]) -> None:
-    """An engine that holds the base images."""
-    need("docker", "Install a Docker engine: https://docs.docker.com/engine/install")
-    bases = (real.OWS, real.CHAMBER, real.POSTGIS)
-    missing = [name for name in bases if docker("image", "inspect", name, check=False).returncode]
-    if missing:
-        sentence = f"The engine has no {', '.join(missing)}, or there is none: pull them, or build the stand-ins."
-        pytest.fail(sentence) if os.environ.get("CI") else pytest.skip(sentence)
-
-
-@pytest.fixture(scope="session")
-def network(engine: None) -> Iterator[str]:
+def network(stand_ins: dict[str, str]) -> Iterator[str]:
     """A network of the containers' own."""
     docker("network", "create", LABEL)
     yield LABEL
@@ -46,7 +35,7 @@ def network(engine: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def image(engine: None) -> Iterator[str]:
+def image(stand_ins: dict[str, str]) -> Iterator[str]:
     """The project's image."""
     arguments = ("--build-arg", "SOURCE_COMMIT=0123abc", "--build-arg", "TEMPLATE_VERSION=9.8.7")
     yield built(IMAGE, "-t", f"{LABEL}:latest", *arguments)

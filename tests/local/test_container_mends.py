@@ -66,8 +66,10 @@ def container_is_what_its_definition_says(room):
     if "read-only" not in room.log(task, 3):
         return False
     made = room.inspect(task)
-    return (room.log(task)[0] == "uid=1000 gid=0 groups=0" and made["HostConfig"]["Memory"] == 48 << 20 and made["HostConfig"]["Ulimits"][0]["Hard"] == 77
-            and made["HostConfig"]["Tmpfs"] == {"/mine": "size=4m"} and made["Config"]["WorkingDir"] == "/www")
+    limits = made["HostConfig"]
+    return (room.log(task)[0] == "uid=1000 gid=0 groups=0" and made["Config"]["WorkingDir"] == "/www"
+            and limits["Memory"] == 48 << 20 and limits["Ulimits"][0]["Hard"] == 77
+            and limits["Tmpfs"] == {"/mine": "size=4m"})
 
 
 @probe("ecs.published-ports")

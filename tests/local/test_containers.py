@@ -39,7 +39,7 @@ def neighbour(tmp_path: Path, room: Room) -> Iterator[Room]:
     embedded_containers.clear(other.home, lambda: other.python, volumes=True, say=print)
 
 
-def _up(root: Path, room: Room, **more: bool) -> list[str]:
+def _up(root: Path, room: Room, **more: str) -> list[str]:
     said: list[str] = []
     room.server = embedded_aws.up(root, said.append, **more)
     return said
@@ -118,7 +118,7 @@ def test_a_server_that_is_ended_while_it_starts_leaves_nothing(root, room):
 def test_no_containers_means_none_also_for_a_server_that_has_some(root, room):
     _up(root, room)
     room.running(room.begin("sleep 60", stopTimeout=1))
-    said = _up(root, room, containers=False)
+    said = _up(root, room, no_containers="--no-containers was given")
     assert not room.server.containers and room.ids() == []
     assert said[-1] == "Containers are recorded and do not run: --no-containers was given."
     assert embedded_aws.status(root).reason == "--no-containers was given"

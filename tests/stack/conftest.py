@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from driven_project import CANARY, Answer, Project, Watch, share
+from driven_project import CANARY, Answer, Project, Watch, port_that_nobody_is_given, serve_at, share
 from tasks.core import embedded_aws
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,9 +27,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def environment(terraform_environment) -> dict[str, str]:
-    """The environment of a user's shell: nothing of AWS or Terraform in it, but for the provider's mirror."""
-    return {name: value for name, value in terraform_environment.items()
+    """The environment of a user's shell: nothing of AWS or Terraform in it, but for the provider's mirror.
+
+    Containers are recorded and do not run, on whatever machine this is: tests/running is for those that do.
+    """
+    kept = {name: value for name, value in terraform_environment.items()
             if name in PASSED_ON or name.startswith(("PIP_", "SSL_"))}
+    return {**kept, "LOCAL_CONTAINERS": "0"}
 
 
 @pytest.fixture(scope="session")
@@ -57,13 +61,24 @@ class Golden:
     """The stack that all tests copy, and what was seen while it was made."""
 
     project: Project
+    port: int
     deployed: Answer
     watch: Watch
+
+    def copy(self, folder: Path) -> Project:
+        """The stack in another folder, its server started. One at a time: the endpoint stands in what is deployed."""
+        shutil.copytree(self.project.folder, folder, symlinks=True)
+        serve_at(folder, self.port)
+        project = Project(folder, dict(self.project.environment))
+        project.must("local.up")
+        assert project.endpoint.endswith(f":{self.port}")
+        return project
 
 
 @pytest.fixture(scope="session")
 def golden(new_project) -> Golden:
-    project = new_project()
+    project, port = new_project(), port_that_nobody_is_given()
+    serve_at(project.folder, port)
     project.must("local.up")
     project.must("bootstrap")
     project.client("ssm").put_parameter(Name="/datacube-wms-local-admin/db_password", Value=CANARY, Type="SecureString",
@@ -73,15 +88,12 @@ def golden(new_project) -> Golden:
     deployed = project.must("deploy", "--yes")
     watch.end()
     project.must("local.down")
-    return Golden(project, deployed, watch)
+    return Golden(project, port, deployed, watch)
 
 
 @pytest.fixture
 def stack(golden, tmp_path) -> Iterator[Project]:
     """A copy of the applied stack with a server of its own."""
-    folder = tmp_path / "project"
-    shutil.copytree(golden.project.folder, folder, symlinks=True)
-    project = Project(folder, dict(golden.project.environment))
-    project.must("local.up")
+    project = golden.copy(tmp_path / "project")
     yield project
     project.end()

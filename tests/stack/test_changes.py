@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+JOB = 'module.jobs.aws_ecs_task_definition.job["admin"]'
 TASK = 'module.ecs["ows"].aws_ecs_task_definition.service-task'
 SERVICE = 'module.ecs["ows"].aws_ecs_service.service'
 
@@ -18,7 +19,7 @@ def rewrite(stack, pattern: str, replacement: str) -> None:
 
 
 def another_image(stack):
-    rewrite(stack, r"ows:1\.9\.14", "ows:1.9.15")
+    rewrite(stack, r"  ows = \{\n", '  ows = {\n    image = "ghcr.io/opendatacube/ows:1.9.15"\n')
 
 
 def another_count(stack):
@@ -34,12 +35,11 @@ def a_jumpbox(stack):
 
 
 def a_second_service(stack):
-    explorer = 'explorer = { image = "ghcr.io/opendatacube/explorer:3", path = "/explorer*" }'
-    rewrite(stack, r"services = \{\n", f"services = {{\n  {explorer}\n")
+    rewrite(stack, r"services = \{\n", 'services = {\n  tiles = { path = "/tiles*" }\n')
 
 
 CHANGES = {
-    another_image: {TASK: "replace", SERVICE: "update"},
+    another_image: {TASK: "replace", SERVICE: "update", JOB: "replace"},
     another_count: {SERVICE: "update"},
     another_instance_type: {
         "module.ec2_instances.aws_launch_template.launch": "update",
@@ -54,14 +54,15 @@ CHANGES = {
         'module.database_layer.aws_vpc_security_group_ingress_rule.postgres["jumpbox"]',
     ), "create"),
     a_second_service: dict.fromkeys((
-        'module.ecs["explorer"].aws_ecs_task_definition.service-task',
-        'module.ecs["explorer"].aws_ecs_service.service',
-        'module.ecs["explorer"].aws_cloudwatch_log_group.service',
-        'module.ecs_policy.aws_iam_role.task["explorer"]',
-        'module.ecs_policy.aws_iam_role_policy.access_to_ssm["explorer"]',
-        'module.ecs_policy.aws_iam_role_policy.mount_file_system["explorer"]',
-        'module.load_balancer["shared"].aws_lb_target_group.service["explorer"]',
-        'module.load_balancer["shared"].aws_lb_listener_rule.service["explorer"]',
+        'module.ecs["tiles"].aws_ecs_task_definition.service-task',
+        'module.ecs["tiles"].aws_ecs_service.service',
+        'module.ecs["tiles"].aws_cloudwatch_log_group.service',
+        'module.ecs_policy.aws_iam_role.task["tiles"]',
+        'module.ecs_policy.aws_iam_role_policy.access_to_ssm["tiles"]',
+        'module.ecs_policy.aws_iam_role_policy.mount_file_system["tiles"]',
+        'module.ecs_policy.aws_iam_role_policy.execute_command["tiles"]',
+        'module.load_balancer["shared"].aws_lb_target_group.service["tiles"]',
+        'module.load_balancer["shared"].aws_lb_listener_rule.service["tiles"]',
     ), "create") | {"module.ecs_policy.aws_iam_role_policy.execution": "update"},  # its log group
 }
 

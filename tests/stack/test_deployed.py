@@ -8,12 +8,12 @@ import zipfile
 
 from driven_project import CANARY, STATE_BUCKET
 
-MODULES = {"vpc", "public_layer", "ec2_instances", "efs", "database_layer", "load_balancer", "ecs_policy", "ecs"}
+MODULES = {"vpc", "public_layer", "ec2_instances", "efs", "database_layer", "load_balancer", "ecs_policy", "ecs", "jobs"}
 
 
 def test_the_first_deploy_says_what_it_made_and_what_comes_next(golden):
     assert "Deployed." in golden.deployed.out
-    assert re.search(r"wms_endpoint\s+http://\S+/", golden.deployed.out)
+    assert re.search(r"wms_endpoint\s+http://127\.0\.0\.1:\d+/_alb/datacube-wms-local/", golden.deployed.out)
     assert re.search(r"\[\s*\d+/\d+\] module\.database_layer\.aws_db_instance\.rds created after \d+ s", golden.deployed.err)
     assert "next: invoke plan" in golden.deployed.err
 
@@ -43,7 +43,8 @@ def test_a_second_deploy_changes_nothing_and_says_so(stack):
 def test_output_shows_what_a_caller_wires_next(stack):
     outputs = stack.must("output", "--json").json["outputs"]
     assert outputs["wms_endpoint"].startswith("http://")
-    assert outputs["services"]["ows"]["image"] == "ghcr.io/opendatacube/ows:1.9.14"
+    assert re.fullmatch(r"datacube-wms:1\.9\.14-[0-9a-f]{12}", outputs["services"]["ows"]["image"])
+    assert outputs["jobs"]["admin"]["container"] == "admin"
     assert outputs["cluster"] == "datacube-wms-local"
     assert "/datacube-wms-local/apps/ows" in outputs["log_groups"]
 

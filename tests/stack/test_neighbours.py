@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
-from driven_project import STATE_BUCKET, Project
+from driven_project import STATE_BUCKET
 
 KEY = "alias/parameter_store_key"
 
@@ -14,10 +12,7 @@ KEY = "alias/parameter_store_key"
 @pytest.fixture(scope="module")
 def neighbours(golden, new_project, tmp_path_factory):
     """The applied stack's account, copied, with a second project of another slug deployed beside the first."""
-    folder = tmp_path_factory.mktemp("first") / "project"
-    shutil.copytree(golden.project.folder, folder, symlinks=True)
-    first = Project(folder, dict(golden.project.environment))
-    first.must("local.up")
+    first = golden.copy(tmp_path_factory.mktemp("first") / "project")
     shared = {"AWS_ENDPOINT_URL": first.endpoint}
     first.environment = {**first.environment, **shared}
     second = new_project(project_name="Other maps", project_slug="other-maps", cluster="other-maps")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -142,6 +144,22 @@ class Watch(threading.Thread):
     def end(self) -> None:
         self._ended.set()
         self.join()
+
+
+def serve_at(folder: Path, port: int) -> None:
+    """Have a project's embedded AWS use this port, as if it were the last one: the endpoint stands in what is deployed."""
+    home = folder / ".local" / "aws"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home / "server.json").write_text(json.dumps({"home": str(home.resolve()), "port": port}))
+
+
+def port_that_nobody_is_given() -> int:
+    """A free port that no one gets who asks the system for any."""
+    for port in random.sample(range(20000, 30000), 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("No free port was found.")
 
 
 def share(embedded: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -33,16 +34,26 @@ def client() -> str | None:
     return next((path for path in clients() if _answers(path)), None)
 
 
-def docker(*arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-    """Run a Docker command; its code and its words are the caller's to judge. Missing without an engine."""
+def docker(
+    *arguments: str, check: bool = True, input: str = "", timeout: float = 600
+) -> subprocess.CompletedProcess[str]:
+    """Run a Docker command, which must succeed unless its code is the caller's to judge. Missing without an engine."""
+    # The classic builder is what clients with and without buildx have in common.
+    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    done = subprocess.run(
+        [_found_client(), *arguments], env=environment, input=input, capture_output=True, text=True, timeout=timeout
+    )
+    assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr or done.stdout}"
+    return done
+
+
+@functools.cache
+def _found_client() -> str:
+    """Asked for once, until there is one."""
     path = client()
     if not path:
         raise Missing(f"No Docker engine answers. {HOW_TO_INSTALL}")
-    # The classic builder is what clients with and without buildx have in common.
-    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
-    return subprocess.run(
-        [path, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
-    )
+    return path
 
 
 @contextmanager

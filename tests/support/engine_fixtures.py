@@ -46,11 +46,16 @@ def chamber_binary(need: Callable[..., str]) -> str:
     return real_chamber.binary(need)
 
 
-@pytest.fixture
-def image_registry(need: Callable[..., str], tmp_path: Path) -> Iterator[Registry]:
-    """A registry of this test's own that wants a login; it keeps address and images over `kill` and `start`."""
+@pytest.fixture(scope="session")
+def registry_tools(need: Callable[..., str]) -> None:
+    """What a registry is made of."""
     need("docker-registry", "Install it: apt install docker-registry")
     need("htpasswd", "Install it: apt install apache2-utils")
+
+
+@pytest.fixture
+def image_registry(registry_tools: None, tmp_path: Path) -> Iterator[Registry]:
+    """A registry of this test's own that wants a login; it keeps address and images over `kill` and `start`."""
     registry = Registry(tmp_path / "registry").start()
     yield registry
     registry.kill()

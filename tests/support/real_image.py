@@ -17,10 +17,12 @@ from urllib.request import urlopen
 
 import boto3
 
+import stand_ins
+from engine import docker
 from tasks.core import pictures
 
 IMAGE = Path(__file__).resolve().parents[2] / "{{cookiecutter.project_slug}}" / "image"
-OWS, CHAMBER, POSTGIS = "ghcr.io/opendatacube/ows:1.9.14", "segment/chamber:2.14.1", "postgis/postgis:17-3.5"
+OWS, CHAMBER, POSTGIS = stand_ins.OWS.image, stand_ins.CHAMBER.image, stand_ins.POSTGIS.image
 LABEL = f"datacube-wms-image-test-{os.getpid()}"
 JOBS = ("init-db", "schema", "products", "index", "ranges")
 REGION = "ap-southeast-2"
@@ -30,16 +32,9 @@ MAP = (f"/?service=WMS&version=1.3.0&request=GetMap&layers=sample&styles=&crs=EP
        "&width=256&height=256&format=image/png&transparent=true&time=2024-01-15")
 
 
-def docker(*arguments: str, check: bool = True, **options) -> subprocess.CompletedProcess[str]:
-    """Docker's own client. Its words are part of what a failed test shows."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, **options)
-    assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr or done.stdout}"
-    return done
-
-
 def built(folder: Path, *options: str) -> str:
     """The id of the image that a folder builds to. Beside its base images a build needs nothing of the network."""
-    arguments = ("--network", "none", "--label", LABEL, "--build-arg", f"CHAMBER_VERSION={CHAMBER.rpartition(':')[2]}")
+    arguments = ("--network", "none", "--label", LABEL, "--build-arg", f"CHAMBER_VERSION={stand_ins.CHAMBER.version}")
     return docker("build", "-q", *arguments, *options, str(folder)).stdout.strip()
 
 

@@ -10,7 +10,6 @@ import copy
 import json
 import shutil
 import socket
-import subprocess
 import time
 import urllib.request
 import uuid
@@ -19,8 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-OWS, POSTGIS = "ghcr.io/opendatacube/ows:1.9.14", "postgis/postgis:17-3.5"
-IMAGES = (OWS, POSTGIS)
+import stand_ins
+from engine import docker
+
+OWS, POSTGIS = stand_ins.OWS.image, stand_ins.POSTGIS.image
 LABEL = "datacube-wms-tests=real-wms"
 PASSWORD = "of-no-worth"
 
@@ -85,22 +86,6 @@ class RealWms:
         docker("exec", self.database, "psql", "-U", "postgres", "-d", "postgres", "-qc", statement)
 
 
-def docker(*words: str, check: bool = True, timeout: float = 180) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=timeout)
-    assert done.returncode == 0 or not check, f"docker {' '.join(words)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout.strip()
-
-
-def missing() -> str:
-    """What stands in the way of running containers, in one sentence; empty when nothing does."""
-    if not shutil.which("docker"):
-        return "Docker is not installed: https://docs.docker.com/engine/install/"
-    if not docker("info", "--format", "{{.ID}}", check=False):
-        return "No Docker engine answers: see docker info"
-    absent = [image for image in IMAGES if not docker("image", "inspect", "--format", "{{.Id}}", image, check=False)]
-    return f"The engine has no {' and no '.join(absent)}: docker pull, or what CI builds in their place" if absent else ""
-
-
 @contextmanager
 def serving(folder: Path, project: Path) -> Iterator[RealWms]:
     """Run the service until the block ends. About 40 s."""
@@ -117,9 +102,10 @@ def serving(folder: Path, project: Path) -> Iterator[RealWms]:
     try:
         docker("run", "-d", "--name", database, "--label", LABEL, "-e", f"POSTGRES_PASSWORD={PASSWORD}",
                "-e", "POSTGRES_DB=odc", POSTGIS)
-        host = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", database)
-        _until(lambda: "accepting" in docker("exec", database, "pg_isready", "-h", host, "-U", "postgres", "-d", "odc",
-                                             check=False), "the database")
+        address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        host = docker("inspect", "--format", address, database).stdout.strip()
+        ready = ("exec", database, "pg_isready", "-h", host, "-U", "postgres", "-d", "odc")
+        _until(lambda: docker(*ready, check=False).returncode == 0, "the database")
         given = ["--label", LABEL, "-v", f"{folder}/ows.json:/ows/ows.json:ro", "-v", f"{data}:/ows/sample:ro",
                  "-v", f"{project}/image/products:/ows/products:ro", "-e", "DATACUBE_OWS_CFG=/ows/ows.json",
                  "-e", f"DB_HOSTNAME={host}", "-e", "DB_DATABASE=odc", "-e", "DB_USERNAME=postgres",

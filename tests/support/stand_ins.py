@@ -92,7 +92,7 @@ def _found(one: StandIn) -> str | None:
 
 
 def _labels(one: StandIn) -> dict[str, str] | None:
-    asked = docker("image", "inspect", "--format", "{{json .Config.Labels}}", one.image)
+    asked = docker("image", "inspect", "--format", "{{json .Config.Labels}}", one.image, check=False)
     return (json.loads(asked.stdout) or {}) if asked.returncode == 0 else None
 
 
@@ -109,8 +109,8 @@ def _pull_or_build(one: StandIn, say: Callable[[str], None]) -> str:
     # Asked again: while this run waited for its turn, another may have built it.
     if found := _found(one):
         return found
-    earlier = docker("image", "inspect", "--format", "{{.Id}}", one.image)
-    if earlier.returncode and docker("pull", "--quiet", one.image).returncode == 0:
+    earlier = docker("image", "inspect", "--format", "{{.Id}}", one.image, check=False)
+    if earlier.returncode and docker("pull", "--quiet", one.image, check=False).returncode == 0:
         return "pulled"
     for tool, place in one.tools:
         if not shutil.which(tool):
@@ -121,13 +121,13 @@ def _pull_or_build(one: StandIn, say: Callable[[str], None]) -> str:
         say(f"{one.image}: ready to be built")
         built = docker(
             "build", "--quiet", "--tag", one.image, "--build-arg", f"VERSION={one.version}",
-            "--label", f"{LABEL}={one.recipe_hash()}", context, timeout=SECONDS_TO_BUILD,
+            "--label", f"{LABEL}={one.recipe_hash()}", context, check=False, timeout=SECONDS_TO_BUILD,
         )  # fmt: skip
     if built.returncode:
         raise Missing(f"{one.image} could not be built:\n{_last_lines(built.stdout + built.stderr)}")
     if earlier.returncode == 0:
         # Refused while something still runs on it or is built on it; then it stays.
-        docker("image", "rm", earlier.stdout.strip())
+        docker("image", "rm", earlier.stdout.strip(), check=False)
     return "built"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
-import subprocess
 from pathlib import Path
+
+from engine import docker
 
 LABEL = "made-by=tiny-images"
 
@@ -73,10 +74,9 @@ def give(root: Path, dockerfile: str, **programs: bytes) -> Path:
 
 def forget(slug: str) -> None:
     """Take a test's images out of the engine, under whichever registry's name."""
-    listed = subprocess.run(["docker", "images", "--all", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"],
-                            capture_output=True, text=True).stdout
+    listed = docker("images", "--all", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", check=False).stdout
     named = {part for line in listed.splitlines() if slug in line for part in line.split() if "<none>" not in part}
     if named:
-        subprocess.run(["docker", "rmi", "--force", *sorted(named)], capture_output=True)
+        docker("rmi", "--force", *sorted(named), check=False)
     # what a build that failed has left of its steps
-    subprocess.run(["docker", "image", "prune", "--force", "--filter", f"label={LABEL}"], capture_output=True)
+    docker("image", "prune", "--force", "--filter", f"label={LABEL}", check=False)

@@ -130,7 +130,8 @@ class CommandLine:
     folder: Path
 
     def environment(self, **more: str) -> dict[str, str]:
-        return {**{name: os.environ[name] for name in PASSED_ON if name in os.environ}, **more}
+        kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        return {**kept, "LOCAL_CONTAINERS": "0", **more}
 
     def __call__(self, *arguments: str, input: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*arguments), cwd=self.folder, env=self.environment(**environment), timeout=120,

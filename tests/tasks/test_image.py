@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import pytest
 
-import real_registry
 import tiny_images
 from tasks import image
 from tasks.core import images, pins, registry, session, settings
@@ -23,22 +22,13 @@ from tiny_images import program
 STEP = 'FROM scratch\nCOPY step /step\nRUN ["/step"]\nENTRYPOINT ["/step"]\n'
 
 
-@pytest.fixture(scope="session")
-def tools(need):
-    need("docker", "Install Docker: https://docs.docker.com/engine/install/")
-    need("docker-registry", "Install it: apt install docker-registry")
-    need("htpasswd", "Install it: apt install apache2-utils")
+@pytest.fixture
+def there(docker_engine, image_registry, monkeypatch):
+    """A registry that wants a login, which Docker's configuration holds."""
     if platform.machine() != "x86_64":
         pytest.skip("The tiny programs of these tests are for x86_64.")
-
-
-@pytest.fixture
-def there(tools, tmp_path, monkeypatch):
-    """A registry that wants a login, which Docker's configuration holds."""
-    found = real_registry.Registry(tmp_path / "registry").start()
-    monkeypatch.setenv("DOCKER_CONFIG", str(found.docker_configuration()))
-    yield found
-    found.kill()
+    monkeypatch.setenv("DOCKER_CONFIG", str(image_registry.docker_configuration()))
+    return image_registry
 
 
 class Project:

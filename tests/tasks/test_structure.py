@@ -20,7 +20,8 @@ FILES = sorted(FOLDER.rglob("*.py"))
 CONTEXTS = tasks.namespace.to_contexts()
 
 DOORS = {"boto3": {"core/session.py"}, "botocore": {"core/session.py"}, "docker": {"core/images.py"},
-         "python_terraform": {"core/terraform.py"}, "cryptography": {"core/backup.py"}, "PIL": {"core/pictures.py"}, "hcl2": {"core/settings.py"}, "yaml": {"core/settings.py"}}
+         "python_terraform": {"core/terraform.py"}, "cryptography": {"core/backup.py"}, "PIL": {"core/pictures.py"},
+         "hcl2": {"core/settings.py"}, "yaml": {"core/settings.py"}}
 POSITIONAL = {  # chamber's own words in chamber's own order
     "workspace.add": ["name"],
     "service.run": ["job"],
@@ -33,7 +34,8 @@ POSITIONAL = {  # chamber's own words in chamber's own order
     "chamber.import": ["service", "file"],
 }
 CONFIRMING = {  # ask before they change something
-    "apply", "deploy", "kms.rescue", "chamber.copy", "chamber.delete", "chamber.rotate", "docker.promote", "service.rollback",
+    "apply", "deploy", "kms.rescue", "chamber.copy", "chamber.delete", "chamber.rotate", "docker.promote",
+    "service.rollback",
 }  # fmt: skip
 NEVER_IN_AN_ACCOUNT = {"docker.build", "docker.promote", "docker.run"}
 REPORTING = {
@@ -65,8 +67,8 @@ REPORTING = {
 EXPECTED = {"bootstrap", "init", "plan", "apply", "output", "deploy", "doctor", "workspace.add", "local.up", "local.down",
             "local.status", "local.reset", "docker.build", "docker.push", "docker.run", "docker.digest", "chamber.write",
             "chamber.read", "chamber.list", "chamber.list-services", "chamber.history", "chamber.delete", "chamber.export",
-            "chamber.import", "chamber.copy", "chamber.diff", "chamber.rotate", "service.run", "service.wait", "service.status",
-            "service.rollback", "service.exec", "logs.tail", "wms.smoke", "wms.map"}
+            "chamber.import", "chamber.copy", "chamber.diff", "chamber.rotate", "service.run", "service.wait",
+            "service.status", "service.rollback", "service.exec", "logs.tail", "wms.smoke", "wms.map"}
 
 
 def imports(file: Path) -> set[str]:

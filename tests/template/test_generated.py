@@ -19,6 +19,8 @@ from template_answers import CHANGED, VARIANTS
 JINJA = re.compile(r"\{\{|\{%|\{#|cookiecutter\.")
 # Files copied as they are may hold the same characters for reasons of their own.
 RENDERED = ("invoke.yaml", "README.rst", "main.tf", "workspaces/")
+PICTURES = (".tif",)
+VENDORED = "tasks/map/leaflet/"  # as its authors released it
 
 
 def test_it_holds_exactly_the_files_of_the_template(variant, project_source, source_files):
@@ -49,7 +51,7 @@ def test_code_is_copied_byte_for_byte(variant, project_source):
 
 def test_code_holds_no_jinja_that_would_be_rendered(project_source, source_files):
     for name in source_files(project_source):
-        content = (project_source / name).read_text(encoding="utf-8")
+        content = (project_source / name).read_text(encoding="latin-1" if name.endswith(PICTURES) else "utf-8")
         if JINJA.search(content) and not name.startswith(RENDERED):
             assert name.split("/")[0] in ("tasks", "modules", "image", "local", "tests", "task-definitions", ".github")
 
@@ -70,6 +72,8 @@ def test_the_readme_is_clean_restructuredtext(variant):
 
 def test_lines_end_in_one_line_feed_and_so_does_each_file(variant):
     for name, content in variant.files().items():
+        if name.endswith(PICTURES) or name.startswith(VENDORED):
+            continue
         assert b"\r" not in content, name
         if content:
             assert content.endswith(b"\n") and not content.endswith(b"\n\n"), name
@@ -173,10 +177,10 @@ def test_the_version_of_the_template_is_recorded_even_when_old_answers_are_repla
     }
 
 
-CHAPTERS = [
+CHAPTERS = [  # the seed's in the seed's order, and two of our own before its last ones
     "Requirements", "AWS Authentication", "SSH Keypair", "Docker", "How-to", "CloudWatch Logging",
     "Destroying Infrastructure", "Using Chamber", "KMS setup", "Adding database password to secrets",
-    "Docker container setup", "Chamber with terraform", "Modifying",
+    "Docker container setup", "The database", "Looking after it", "Chamber with terraform", "Modifying",
 ]  # fmt: skip
 
 

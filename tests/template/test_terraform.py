@@ -89,7 +89,8 @@ PINNED = {
 
 
 def test_the_variables_of_the_workspace_local_hold(variant, plan_variables):
-    ran = plan_variables(variant.path, "local", aws_ami=PINNED["aws_ami"])
+    images = {"ows": "datacube-wms:1.9.14-0123456789ab"}
+    ran = plan_variables(variant.path, "local", aws_ami=PINNED["aws_ami"], images=images)
     assert ran.returncode == 0, ran.stderr
     assert "Warning" not in ran.stdout  # as for a value that no variable takes
 

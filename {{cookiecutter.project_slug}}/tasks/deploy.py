@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from . import image as images
 from . import rollout, stack, steps
-from .core import console, embedded_aws, logins, parameter_store, pins
+from .core import console, embedded_aws, embedded_containers, logins, parameter_store, pins
+from .core import images as engine
 from .core import settings as project
-from .core.console import say, show
+from .core.console import say, show, warn
 from .core.session import Session, connect
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
 
-IMAGE = {
-    "image": "take this image, tag or digest, instead of building one",
-    "allow_older": "roll back to an image that is older than the one that runs",
-}
+IMAGE = {"image": "take this image, tag or digest, instead of building one"}
 NO_CONTAINERS = {"no_containers": "in `local`: record tasks and database instead of running them"}
 
 
-@task(help={**WORKSPACE, **YES, **JSON, **IMAGE, **stack.ALLOW_REPLACE, **NO_CONTAINERS, **ENDPOINT}, iterable=["allow_replace"])
+@task(help={**WORKSPACE, **YES, **JSON, **IMAGE, **stack.ALLOW_OLDER, **stack.ALLOW_REPLACE, **NO_CONTAINERS, **ENDPOINT},
+      iterable=["allow_replace"])
 def deploy(context, workspace=None, yes=False, json=False, image="", allow_older=False, allow_replace=None,
            no_containers=False, endpoint_from_env=False):
     """From nothing, or from a change, to a map: bootstrap, image, apply, database jobs, roll-out. Changes nothing twice."""
     settings = project.load(workspace)
     if settings.is_local:
-        embedded_aws.up(settings.root, say, containers=not no_containers)
+        start_embedded_aws(settings, no_containers, image)
     session = connect(settings, endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
     changed = steps.report_earlier(session)
@@ -32,8 +31,7 @@ def deploy(context, workspace=None, yes=False, json=False, image="", allow_older
     session = steps.reload(session)
     terraform_ = steps.connect_for_terraform(session)
     steps.init(terraform_, session)
-    pins.require_not_older(session, rollout.running_images(session, terraform_), allow_older)
-    saved = steps.plan(terraform_, session)
+    saved = steps.plan(terraform_, session, allow_older)
 
     if not json:
         steps.show_plan(saved.plan)
@@ -51,6 +49,23 @@ def deploy(context, workspace=None, yes=False, json=False, image="", allow_older
     show("Deployed." if changed else "Already deployed; nothing was changed.")
     rollout.show_maps(session, done)
     say(f"  next: {settings.command('wms.map') if done.layers else settings.command('plan')}, {settings.command('output')}")
+
+
+def start_embedded_aws(settings: project.Settings, no_containers: bool, image: str) -> None:
+    """Start it with containers where they can run, and the image can be had; else what would run is recorded.
+
+    The image is built first: on a first try without the base images it is no failure to have none.
+    """
+    reason = "--no-containers was given" if no_containers else None
+    if not no_containers and not image and pins.services(settings) and embedded_containers.ask().run:
+        try:
+            engine.build(settings, say)
+        except engine.NoBaseImage as error:
+            if embedded_aws.status(settings.root).containers:
+                raise
+            warn(error.message)
+            reason = "their base images cannot be pulled"
+    embedded_aws.up(settings.root, say, reason)
 
 
 def prepare(session: Session, image: str) -> list[str]:

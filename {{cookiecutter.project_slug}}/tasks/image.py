@@ -34,6 +34,7 @@ def build(context, workspace=None, json=False):
 @task(help={**WORKSPACE, **JSON, **ENDPOINT})
 def push(context, workspace=None, json=False, endpoint_from_env=False):
     """Push the built image and pin its digest for the workspace. A tag that is in the registry is not pushed again."""
+    registry.require_real(project.load(workspace))
     session = _session(project.load(workspace), endpoint_from_env)
     settings = session.settings
     with layers.shown() as on_progress:
@@ -165,8 +166,7 @@ def _pin(settings: Settings, image: str) -> bool:
 
 def _session(settings: Settings, endpoint_from_env: bool) -> Session:
     """With AWS when the images live there, after the account guard; another registry needs no AWS at all."""
-    registry.require_real(settings)
-    if not registry.needs_aws(settings):
+    if settings.is_local or not registry.needs_aws(settings):
         return Session(settings, dict(os.environ), None)
     session = connect(settings, endpoint_from_env)
     session.require_account()
@@ -176,6 +176,8 @@ def _session(settings: Settings, endpoint_from_env: bool) -> Session:
 def _here(session: Session) -> tuple[str, str | None]:
     """The tag of what image/ holds, and its digest in the registry; a registry that cannot be asked is only warned of."""
     tag = images.content_tag(session.settings)
+    if session.settings.is_local and registry.needs_aws(session.settings):
+        return tag, None  # the engine is all there is
     try:
         return tag, registry.digest(session, tag)
     except TaskError as error:
@@ -186,7 +188,7 @@ def _here(session: Session) -> tuple[str, str | None]:
 def _row(session: Session, service: str, tag: str, here: str | None) -> dict:
     """One service: ``current`` is whether it is what image/ gives; None when that cannot be known."""
     own = session.settings.variables["services"][service].get("image")
-    image = own or pins.read(session.settings).get(service)
+    image = own or session.settings.images.get(service)
     found = registry.tags(session, image) if image and "@" in image else [references.read(image).tag] if image else []
     current = None
     if image and not own:
@@ -201,6 +203,8 @@ def _words(row: dict) -> str:
 
 
 def _where(settings: Settings, tag: str) -> str:
+    if settings.is_local and registry.needs_aws(settings):
+        return "in the Docker engine" if _in_engine(images.local_name(settings)) else "not built yet"
     return f"not in {registry.repository(settings)} yet, or not known"
 
 

@@ -23,7 +23,7 @@ def up(context, workspace="local", containers=True, json=False):
     local = _local(workspace)
     if not containers:
         _require_ours(local, "start it without containers")
-    _report(local, embedded_aws.up(local.root, console.say, containers), json)
+    _report(local, embedded_aws.up(local.root, console.say, None if containers else "--no-containers was given"), json)
 
 
 @frame.task(help={**frame.WORKSPACE, **frame.JSON})

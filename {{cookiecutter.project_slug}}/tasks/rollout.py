@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import service, steps
@@ -46,8 +46,7 @@ def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_re
     record = database_record.load(session) if runs else Record()
     results: dict[str, dict] = {}
     if runs and not record.unready(session.settings):
-        needed = record.needed(session.settings)
-        results = prepare_database(session, terraform_.output(), record, needed, image=_coming_image(session)) if needed else {}
+        results = prepare_database(session, terraform_.output(), record, image=_coming_image(session))
     if not saved.plan.empty:
         steps.apply(terraform_, session, saved, allow_replace)
     rolled = _services_of(saved.plan)
@@ -56,7 +55,7 @@ def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_re
     if runs:
         record = database_record.load(session)
         if record.unready(session.settings):
-            results = prepare_database(session, outputs, record, record.needed(session.settings))
+            results = prepare_database(session, outputs, record)
             rolled |= _services_of(start_waiting_services(terraform_, session))
             outputs = terraform_.output()
     restarted = bring_up(session, outputs, set() if not _ranges_changed(results) else set(outputs["services"]) - rolled)
@@ -67,11 +66,6 @@ def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_re
 def containers_run(session: Session) -> bool:
     """Whether tasks really run: everywhere but in an embedded AWS that only records them."""
     return not session.settings.is_local or embedded_aws.status(session.settings.root).containers
-
-
-def running_images(session: Session, terraform_: Terraform) -> dict[str, str]:
-    """service -> the image that was deployed last; empty before a first deployment."""
-    return {name: service["image"] for name, service in terraform_.output().get("services", {}).items()}
 
 
 def _coming_image(session: Session) -> str:
@@ -90,15 +84,14 @@ def _ranges_changed(results: dict[str, dict]) -> bool:
     return any(result.get("changed") for result in results.values())
 
 
-def prepare_database(session: Session, outputs: dict, record: Record, needed: Iterable[str],
-                     image: str | None = None) -> dict[str, dict]:
-    """Run the jobs one after the other and note each as it ends well; answers job -> what it says it did.
+def prepare_database(session: Session, outputs: dict, record: Record, image: str | None = None) -> dict[str, dict]:
+    """Run the jobs that are due, one after the other, and note each as it ends well; answers job -> what it says it did.
 
     ``image`` is what is about to be rolled out; None runs them from the image that is deployed.
     Raises WentWrong (5) with a failed job's own exit code; what was done before it stays done.
     """
     results = {}
-    for job in needed:
+    for job in record.needed(session.settings):
         say(f"{job}: {jobs.PURPOSE[job]}…")
         results[job] = jobs.run(session, outputs, job, _line_of(job), environment=_job_input(session), image=image)
         record = database_record.write(session, record, job)
@@ -126,7 +119,7 @@ def start_waiting_services(terraform_: Terraform, session: Session) -> Plan:
 
     It needs no second consent as long as it touches nothing else. Raises Refused (3) when it would.
     """
-    saved = steps.plan(terraform_, session)
+    saved = steps.plan(terraform_, session, allow_older=True)  # the first plan has judged the image
     others = [change.address for change in saved.plan.changes if not ECS_SERVICE.match(change.address)]
     if others:
         raise Refused(f"The database is ready, but the plan that starts the services would change {', '.join(others)}, too.",

@@ -153,7 +153,7 @@ def rollback(context, service="", to="", workspace=None, yes=False, endpoint_fro
     try:
         session = steps.reload(session)
         terraform_ = steps.connect_for_terraform(session)
-        saved = steps.plan(terraform_, session)
+        saved = steps.plan(terraform_, session, allow_older=True)
         steps.show_plan(saved.plan)
         saved.plan.require_data_kept([], run=settings.command("apply"))
         console.confirm(f"Apply this to account {settings.account}, {settings.region}, workspace {settings.workspace}?", yes)

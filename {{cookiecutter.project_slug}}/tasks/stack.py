@@ -9,6 +9,7 @@ from .core.console import BadInput, Refused, say, show
 from .core.session import connect
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
 
+ALLOW_OLDER = {"allow_older": "roll back to an image that is older than the one that runs"}
 ALLOW_REPLACE = {"allow_replace": "address of something that keeps data and may be replaced or deleted (repeatable)"}
 
 
@@ -47,15 +48,15 @@ def init(context, workspace=None, new_backend=False, endpoint_from_env=False):
     show(f"Initialised; the state is {initialise.state_object(session.settings)} in {session.settings.state_bucket}.")
 
 
-@task(help={**WORKSPACE, **JSON, **ENDPOINT, "detailed_exitcode": "exit with 2 when there are changes"})
-def plan(context, workspace=None, json=False, detailed_exitcode=False, endpoint_from_env=False):
+@task(help={**WORKSPACE, **JSON, **ALLOW_OLDER, **ENDPOINT, "detailed_exitcode": "exit with 2 when there are changes"})
+def plan(context, workspace=None, json=False, detailed_exitcode=False, allow_older=False, endpoint_from_env=False):
     """Show what an apply would do, and save it for `invoke apply`."""
     from invoke import Exit
 
     session = connect(project.load(workspace), endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
     steps.init(terraform_, session)
-    saved = steps.plan(terraform_, session)
+    saved = steps.plan(terraform_, session, allow_older)
     if json:
         emit(session.settings, {"plan_file": str(saved.file), **saved.plan.as_dict()})
     else:

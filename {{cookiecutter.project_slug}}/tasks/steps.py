@@ -11,8 +11,10 @@ from .core import (
     embedded_aws,
     initialise,
     keys,
+    live_images,
     machine_image,
     parameter_store,
+    pins,
     progress,
     recovery,
     registry,
@@ -92,9 +94,14 @@ def require_saved_state(settings: project.Settings) -> None:
                       run=settings.command("state.push-errored"))
 
 
-def plan(terraform_: Terraform, session: Session) -> SavedPlan:
-    """Make and save a plan. What keeps data and was only interrupted while it was made is healed, never replaced."""
+def plan(terraform_: Terraform, session: Session, allow_older: bool = False) -> SavedPlan:
+    """Make and save a plan. What keeps data and was only interrupted while it was made is healed, never replaced.
+
+    Raises Refused (3) when a service would get an older image than it runs, unless that is allowed.
+    """
     session.settings.require_images()
+    if session.settings.pinned and not allow_older:
+        pins.require_not_older(session, live_images.running(session))
     require_saved_state(session.settings)
     require_nobody_applies(session)
     with runs.one_task_at_a_time(session.settings):

@@ -39,6 +39,8 @@ services = {
     desired_count = 1
     cpu           = 256  # of 1024 a core
     memory        = 1024 # MiB
+
+    health_check_grace_period = 30 # seconds; containers start quickly here, and a bad one is found out sooner
   }
 }
 alb_deletion_protection = false

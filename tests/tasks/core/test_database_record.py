@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.core import database_record, logins, parameter_store, settings, state_bucket
+from tasks.core import database_record, keys, logins, parameter_store, settings, state_bucket
 from tasks.core.database_record import JOBS
 
+IMAGE = {"products/sample.yaml": "name: sample", "sample/scene.yaml": "id: 1", "ows_config/ows.json": "{}"}
 MAIN_TF = 'terraform {\n  backend "s3" {\n    key = "small/terraform.tfstate"\n  }\n}\n'
 
 
@@ -16,7 +17,7 @@ MAIN_TF = 'terraform {\n  backend "s3" {\n    key = "small/terraform.tfstate"\n 
 def session(aws, root):
     """A session with a state bucket, and an image folder with a product, a scene and a configuration."""
     (root / "main.tf").write_text(MAIN_TF)
-    for place, text in {"products/sample.yaml": "name: sample", "sample/scene.yaml": "id: 1", "ows_config/ows.json": "{}"}.items():
+    for place, text in IMAGE.items():
         file = root / "image" / place
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
@@ -30,8 +31,9 @@ def make_database(session, client):
     rds = client("rds")
 
     def make() -> None:
-        rds.create_db_instance(DBInstanceIdentifier=session.settings.database, DBInstanceClass="db.t4g.micro", Engine="postgres",
-                               MasterUsername="master", MasterUserPassword="long-enough-1", AllocatedStorage=20)
+        rds.create_db_instance(DBInstanceIdentifier=session.settings.database, DBInstanceClass="db.t4g.micro",
+                               Engine="postgres", AllocatedStorage=20,
+                               MasterUsername="master", MasterUserPassword="long-enough-1")
 
     yield make
     if database_record.load(session).database:
@@ -115,7 +117,8 @@ def test_only_a_service_without_a_login_role_waits_for_it(session, make_database
     make_database()
     run_all(session)
     tiles = f"{session.settings.id}-tiles"
-    more = with_variables(session, services={"ows": {}, "tiles": {"chamber_service": tiles}, "far": {"chamber_service": "others"}})
+    services = {"ows": {}, "tiles": {"chamber_service": tiles}, "far": {"chamber_service": "others"}}
+    more = with_variables(session, services=services)
     record = database_record.load(session)
     assert record.unready(more) == ["tiles"] and record.needed(more) == ["init-db"]
 
@@ -128,7 +131,7 @@ def test_the_record_lies_beside_the_workspaces_state(session, make_database, cli
 
 
 def test_each_of_our_chamber_services_gets_a_login_once(session, client):
-    client("kms").create_alias(AliasName=session.settings.key_alias, TargetKeyId=client("kms").create_key()["KeyMetadata"]["KeyId"])
+    keys.create(session)
     service = session.settings.chamber_service
     assert logins.ensure(session) == [service]
     password = parameter_store.read(session, service, "db_password")

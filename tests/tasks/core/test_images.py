@@ -15,12 +15,12 @@ from dataclasses import replace
 import pytest
 
 import tiny_images
+from engine import docker
 from tasks.core import builder, images, settings
 from tasks.core.console import Failed, Interrupted, Refused
 from tiny_images import program
 
 STEP = 'FROM scratch\nCOPY step /step\nRUN ["/step"]\n'
-ENGINE = "Install Docker: https://docs.docker.com/engine/install/"
 
 BUILDKIT = builder.client() if shutil.which("docker") else None
 WAYS = {"classic": builder.Client(("docker", "build", "--force-rm"), "0", False)}
@@ -36,9 +36,8 @@ def way(request, monkeypatch):
 
 
 @pytest.fixture
-def project(root, slug, need):
+def project(root, slug, docker_engine):
     """`project(dockerfile, program=…)`: the smallest project with this image/, in an engine that forgets it afterwards."""
-    need("docker", ENGINE)
     if platform.machine() != "x86_64":
         pytest.skip("The tiny programs of these tests are for x86_64.")
 
@@ -51,7 +50,11 @@ def project(root, slug, need):
 
 
 def images_of(slug: str) -> list[str]:
-    return subprocess.run(["docker", "images", "-q", slug], capture_output=True, text=True).stdout.split()
+    return docker("images", "-q", slug).stdout.split()
+
+
+def containers_of(image: str) -> list[str]:
+    return docker("ps", "-aq", "--filter", f"ancestor={image}").stdout.split()
 
 
 def test_a_build_shows_its_steps_and_a_second_one_builds_nothing(project, way):
@@ -114,8 +117,7 @@ def test_an_image_that_came_out_for_another_architecture_loses_its_name(project,
     monkeypatch.setattr(builder, "client", lambda: WAYS["classic"])
     dev = project("FROM scratch\nCOPY x /x\n", x=b"x")
     base = f"{dev.project.slug}-base:1"
-    subprocess.run(["docker", "build", "-q", "-t", base, str(images.context(dev))], check=True, capture_output=True,
-                   env={**os.environ, "DOCKER_BUILDKIT": "0"})
+    docker("build", "-q", "-t", base, str(images.context(dev)))
     arm = replace(dev, variables={**dev.variables, "instance_type": "t4g.medium"})
     (images.context(dev) / "Dockerfile").write_text(f"FROM {base}\nLABEL {tiny_images.LABEL} a=b\n")
     with pytest.raises(Failed, match="came out for x86_64, and workspace dev wants arm64"):
@@ -203,8 +205,7 @@ def test_a_container_runs_to_its_end_and_is_taken_away(project):
     assert code == 3
     assert told["CHAMBER_SERVICE"] == "x-local"
     assert told["AWS_ENDPOINT_URL"] == told["CHAMBER_AWS_SSM_ENDPOINT"]
-    named = subprocess.run(["docker", "ps", "-aq", "--filter", f"ancestor={built.name}"], capture_output=True, text=True)
-    assert named.stdout == ""
+    assert containers_of(built.name) == []
 
 
 def test_a_server_that_the_bridge_reaches_is_reached_over_the_bridge_and_else_over_the_hosts_network(project):
@@ -225,5 +226,4 @@ def test_ctrl_c_takes_the_container_away(project):
     with pytest.raises(KeyboardInterrupt):
         images.run(built.name, (), {}, "http://127.0.0.1:1", lambda *each: os.kill(os.getpid(), signal.SIGINT),
                    lambda ports: None)
-    named = subprocess.run(["docker", "ps", "-aq", "--filter", f"ancestor={built.name}"], capture_output=True, text=True)
-    assert named.stdout == ""
+    assert containers_of(built.name) == []

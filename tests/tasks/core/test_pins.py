@@ -142,9 +142,8 @@ def test_a_newer_the_same_or_an_unknown_one_is_not(aws, in_ecr, monkeypatch, cap
     assert "which is older cannot be told here" in capsys.readouterr().err
 
 
-def test_elsewhere_the_engine_tells_and_without_one_there_is_a_warning(root, slug, need, tmp_path, monkeypatch, capsys):
-    for tool in ("docker", "docker-registry"):
-        need(tool, f"Install it: apt install {tool}")
+def test_elsewhere_the_engine_tells_and_without_one_there_is_a_warning(
+        root, slug, docker_engine, registry_tools, tmp_path, monkeypatch, capsys):
     there = real_registry.Registry(tmp_path / "registry", login=False).start()
     try:
         pinned = []

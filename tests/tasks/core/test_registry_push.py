@@ -15,24 +15,16 @@ import pytest
 
 import real_registry
 import tiny_images
+from engine import docker
 from tasks.core import images, layers, registry, session, settings
 from tasks.core.console import BadInput, Failed, Interrupted, Refused
 
 
-@pytest.fixture(scope="session")
-def tools(need):
-    need("docker", "Install Docker: https://docs.docker.com/engine/install/")
-    need("docker-registry", "Install it: apt install docker-registry")
-    need("htpasswd", "Install it: apt install apache2-utils")
-
-
 @pytest.fixture
-def there(tools, tmp_path, monkeypatch):
+def there(docker_engine, image_registry, monkeypatch):
     """A registry that wants a login, and Docker's configuration that holds it."""
-    found = real_registry.Registry(tmp_path / "registry").start()
-    monkeypatch.setenv("DOCKER_CONFIG", str(found.docker_configuration()))
-    yield found
-    found.kill()
+    monkeypatch.setenv("DOCKER_CONFIG", str(image_registry.docker_configuration()))
+    return image_registry
 
 
 @pytest.fixture
@@ -80,9 +72,8 @@ def test_the_first_digest_of_a_tag_stays_its_digest(there, at):
     here = at(there.address)
     first = push(here)
     name = images.local_name(here.settings)
-    subprocess.run(["docker", "rmi", "-f", images.find(name).id], check=True, capture_output=True)
-    subprocess.run(["docker", "build", "--no-cache", "-t", name, str(images.context(here.settings))], check=True,
-                   capture_output=True, env={**os.environ, "DOCKER_BUILDKIT": "0"})
+    docker("rmi", "-f", images.find(name).id)
+    docker("build", "--no-cache", "-t", name, str(images.context(here.settings)))
     assert push(here) == registry.Pushed(first.image, made=False)
 
 
@@ -139,7 +130,7 @@ def test_a_credential_helper_that_is_not_here(there, at, monkeypatch, tmp_path):
         push(here)
 
 
-def test_a_registry_that_nobody_serves(tools, at):
+def test_a_registry_that_nobody_serves(docker_engine, at):
     here = at(f"localhost:{real_registry.free_port()}")
     with pytest.raises(Failed, match="does not answer") as failed:
         push(here)
@@ -159,7 +150,7 @@ def test_a_registry_that_dies_in_the_middle_of_a_push(there, at, slug, monkeypat
     between.close()
 
 
-def test_a_registry_without_room(tools, at, tmp_path, monkeypatch):
+def test_a_registry_without_room(docker_engine, registry_tools, at, tmp_path, monkeypatch):
     storage = tmp_path / "small"
     storage.mkdir()
     if os.geteuid() or not shutil.which("mount") or subprocess.run(

@@ -26,6 +26,9 @@ def run() -> dict:
     with connected() as database:
         database.require_datacube()
         before = database.datasets()
+        if entries and not before:
+            raise JobFailed("The datacube has no product that a document could be a dataset of.",
+                            "invoke service.run products")
         outcome: Counter[str] = Counter()
         reader = Reader()
         for source, pattern in entries:

@@ -35,7 +35,12 @@ FOREIGN = re.compile(r"exec format error|does not match the specified platform|n
 PULL = re.compile(r"pull access denied|failed to resolve source metadata|failed to do request|manifest unknown"
                   r"|manifest for .* not found|dial tcp|no such host|i/o timeout|toomanyrequests"
                   r"|failed to authorize|unauthorized", re.IGNORECASE)
+UNPULLABLE = "a base image cannot be pulled"
 GONE = re.compile(r"cannot connect to the docker daemon|error during connect|unexpected EOF", re.IGNORECASE)
+
+
+class NoBaseImage(Failed):
+    """A base image is neither in the engine nor to be had: no network, or a version that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ def build(client: Client, context: Path, name: str, platform: str | None, argume
             process.wait()
         process.stdout.close()
     if code:
-        raise Failed(explain(lines, platform))
+        said = explain(lines, platform)
+        raise NoBaseImage(said) if UNPULLABLE in said else Failed(said)
 
 
 def explain(lines: list[str], platform: str | None) -> str:
@@ -108,7 +114,7 @@ def explain(lines: list[str], platform: str | None) -> str:
     elif command:
         why = f"its command ended with exit code {command[1]}"
     elif PULL.search(last):
-        why = f"a base image cannot be pulled: {last}"
+        why = f"{UNPULLABLE}: {last}"
         output = []
     elif GONE.search(last):
         why = "the Docker engine stopped answering"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from . import images, initialise, keys, machine_image, registry, state_bucket, terraform
+from . import images, initialise, keys, live_images, machine_image, registry, state_bucket, terraform
 from .console import Failed, TaskError
 from .session import Session, error_code, explain
 
@@ -65,6 +65,8 @@ def account(session: Session) -> Iterator[Check]:
     yield _ask("machine image", lambda: _machine_image(session, bootstrap))
     if registry.is_ecr(settings):
         yield _ask("image repository", lambda: _repository(session, bootstrap))
+        if not settings.is_local:
+            yield _ask("images that run", lambda: _images_that_run(session))
     if settings.variables.get("key_name"):
         yield _ask("key pair", lambda: _key_pair(session))
     if settings.is_local:
@@ -122,6 +124,20 @@ def _lock(session: Session):
 def _images(session: Session):
     session.settings.require_images()
     return Verdict.OK, "one for each service", ""
+
+
+def _images_that_run(session: Session):
+    """ECR keeps a number of images, and one that runs may be old: a task that starts elsewhere could not pull it."""
+    digests = {image.partition("@")[2] for image in live_images.running(session).values() if "@" in image}
+    found = registry.expiring(session, digests) if registry.exists(session) else []
+    if not found:
+        return Verdict.OK, "all in the repository, and none about to go", ""
+    said = "; ".join(f"{each.digest[:19]}… {_fate(each)}" for each in found)
+    return Verdict.FAILED if any(each.gone for each in found) else Verdict.WARNING, said, session.settings.command("deploy")
+
+
+def _fate(image: registry.Expiring) -> str:
+    return "is gone" if image.gone else f"goes after {registry.IMAGES_KEPT - image.newer} more pushes"
 
 
 def _key(session: Session, bootstrap: str):

@@ -185,6 +185,8 @@ class Following:
 
     def _tell(self) -> None:
         """Tell what is new: events since the deployment was made, and its tasks that ended badly."""
+        if not self._events and self.done:  # it was over before we looked: what happened then is no news
+            self._events.update(event.id for event in self.service.events)
         begun = self.made.created_at if self.made else None
         for event in reversed(self.service.events):
             if event.id and event.id not in self._events:

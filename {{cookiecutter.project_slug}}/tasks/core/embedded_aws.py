@@ -78,10 +78,10 @@ def status(root: Path) -> Server:
     return elsewhere(named) if named else look(home_of(root))
 
 
-def up(root: Path, say: Say, containers: bool = True) -> Server:
+def up(root: Path, say: Say, no_containers: str | None = None) -> Server:
     """Start the project's server unless it runs, or AWS_ENDPOINT_URL names another one.
 
-    containers  False: what would run is recorded, also by a server that runs with containers now
+    no_containers  why what would run is recorded, also by a server that runs with containers now
     Raises Failed or TookTooLong with the end of its log.
     """
     named = os.environ.get("AWS_ENDPOINT_URL")
@@ -93,12 +93,12 @@ def up(root: Path, say: Say, containers: bool = True) -> Server:
         return server
     home = home_of(root)
     server = look(home)
-    if server.running and (containers or not server.containers):
+    if server.running and not (no_containers and server.containers):
         return server
     if server.running:
         say("The embedded AWS runs with containers; starting it again without.")
         down(root, say)
-    server = _start_for(root, _last_port(home) or PORT, say, embedded_containers.ask(containers))
+    server = _start_for(root, _last_port(home) or PORT, say, embedded_containers.ask(no_containers))
     if server.restored_at:
         say(f"The embedded AWS runs; its account is as it was {age(server.restored_at)}.")
     else:

@@ -46,10 +46,10 @@ class Containers:
 NOT_ASKED_FOR = Containers(reason="nobody asked for them")
 
 
-def ask(wanted: bool = True) -> Containers:
-    """Whether containers can run here, unless they are not wanted."""
-    if not wanted:
-        return Containers(reason="--no-containers was given")
+def ask(unwanted: str | None = None) -> Containers:
+    """Whether containers can run here; ``unwanted`` says why they shall not, the end of a sentence."""
+    if unwanted:
+        return Containers(reason=unwanted)
     if os.environ.get("LOCAL_CONTAINERS") == "0":
         return Containers(reason="LOCAL_CONTAINERS is 0")
     return probe()

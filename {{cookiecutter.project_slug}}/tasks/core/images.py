@@ -29,6 +29,9 @@ class NoEngine(Failed):
     """No Docker engine answers."""
 
 
+NoBaseImage = builder.NoBaseImage
+
+
 class EngineError(Failed):
     """The engine, or a registry through it, refused. ``message`` is its own; ``status`` of HTTP, 0 if unknown."""
 
