@@ -25,7 +25,8 @@ from driven_project import Project, share  # noqa: E402
 from tasks.core import embedded_aws  # noqa: E402
 
 PLANS = 3
-PLAN = ("plan", "-input=false", "-var-file=workspaces/local.tfvars", "-var=db_password_version=1", "-out=by.tfplan")
+PLAN = ("plan", "-input=false", "-var-file=workspaces/local.tfvars", "-var=db_password_version=1",
+        '-var=images={"ows":"datacube-wms:of-no-account"}', "-out=by.tfplan")
 SHIM = """#!/usr/bin/env bash
 echo "$EPOCHREALTIME" >> "$TERRAFORM_TIMES"
 "{terraform}" "$@"

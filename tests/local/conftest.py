@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -62,17 +61,6 @@ def clients() -> Callable[..., Clients]:
 def equipped(python: Path) -> Path:
     """The same environment with what running containers needs."""
     return embedded_aws.environment(REPOSITORY / "build" / "ministack", print, containers=True)
-
-
-@pytest.fixture(scope="session")
-def containers(docker_engine: None) -> Containers:
-    """The engine whose containers and this machine reach each other. Skips without, and fails where CI is set."""
-    found = embedded_containers.probe()
-    if found.run:
-        return found
-    if os.environ.get("CI"):
-        pytest.fail(f"Containers cannot run here: {found.reason}.")
-    pytest.skip(f"Containers cannot run here: {found.reason}.")
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def test_the_passwords_are_in_the_store_and_in_the_processes_and_nowhere_else(ru
         "docker history": docker("history", "--no-trunc", running.pinned).stdout,
         "docker inspect of the image": docker("image", "inspect", running.pinned).stdout,
         "docker inspect of the containers": docker("inspect", task).stdout,
-        "docker top": docker("top", task, "-eo", "args").stdout,
+        "docker top": docker("top", task, "-eo", "pid,args").stdout,
         "the container's log": (lambda done: done.stdout + done.stderr)(docker("logs", task)),
         "what the deploy said": running.deployed.out + running.deployed.err + running.pushed.out + running.pushed.err,
         "the task definitions": json.dumps(definitions(running)),

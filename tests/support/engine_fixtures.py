@@ -12,6 +12,8 @@ import real_chamber
 import stand_ins as recipes
 from engine import Missing, running_engine
 from real_registry import Registry
+from tasks.core import embedded_containers
+from tasks.core.embedded_containers import Containers
 
 
 def _without(missing: Missing) -> None:
@@ -28,6 +30,15 @@ def docker_engine() -> Iterator[None]:
             yield
     except Missing as missing:
         _without(missing)
+
+
+@pytest.fixture(scope="session")
+def containers(docker_engine: None) -> Containers:
+    """The engine whose containers and this machine reach each other."""
+    found = embedded_containers.probe()
+    if not found.run:
+        _without(Missing(f"Containers cannot run here: {found.reason}."))
+    return found
 
 
 @pytest.fixture(scope="session")

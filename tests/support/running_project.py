@@ -17,9 +17,8 @@ from engine import docker
 
 MASTER, READER = CANARY + "-m", CANARY + "-r"
 SERVICE, ADMIN = "datacube-wms-local", "datacube-wms-local-admin"
-SIDES = (b"westBoundLongitude", b"southBoundLatitude", b"eastBoundLongitude", b"northBoundLatitude")
-# 1.1.1, whose degrees come in the order of SIDES
-MAP = ("?service=WMS&version=1.1.1&request=GetMap&layers=sample&styles=&srs=EPSG:4326&width=256&height=256&format=image/png"
+SIDES = (b"southBoundLatitude", b"westBoundLongitude", b"northBoundLatitude", b"eastBoundLongitude")  # as EPSG:4326 has them
+MAP = ("?service=WMS&version=1.3.0&request=GetMap&layers=sample&styles=&crs=EPSG:4326&width=256&height=256&format=image/png"
        "&transparent=true&bbox=")
 
 
@@ -84,7 +83,7 @@ class Running:
         return fetch(self.url + MAP + ",".join(map(str, bounds)))
 
     def bounds(self) -> tuple[float, ...]:
-        """West, south, east, north of the sample, in degrees."""
+        """South, west, north, east of the sample, in degrees."""
         _, capabilities = fetch(self.url + "?service=WMS&version=1.3.0&request=GetCapabilities")
         layer = capabilities[capabilities.index(b"<Name>sample</Name>"):]
         return tuple(float(re.search(rb"<%s>\s*([-0-9.]+)" % side, layer)[1]) for side in SIDES)

@@ -74,7 +74,7 @@ def give(root: Path, dockerfile: str, **programs: bytes) -> Path:
 
 def forget(slug: str) -> None:
     """Take a test's images out of the engine, under whichever registry's name."""
-    listed = docker("images", "--all", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", check=False).stdout
+    listed = docker("images", "--all", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").stdout
     named = {part for line in listed.splitlines() if slug in line for part in line.split() if "<none>" not in part}
     if named:
         docker("rmi", "--force", *sorted(named), check=False)

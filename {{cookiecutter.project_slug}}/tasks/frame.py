@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import signal
+import sys
 
 from invoke import Exit, Task
 from invoke import task as invoke_task
@@ -53,6 +55,9 @@ def task(help: dict[str, str], name: str | None = None, default: bool = False, i
                 error = Terminated("Terminated.")
             except TaskError as raised:
                 error = raised
+            except BrokenPipeError:  # whoever read the output has had enough: `invoke … | head`
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise Exit(code=0) from None
             except OSError as raised:
                 error = Failed(f"This machine does not allow it: {raised}")
             except Exception as raised:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import service, steps
+from . import service, steps, wms
 from .core import containers, database_record, embedded_aws, jobs, maps
 from .core.console import Refused, WentWrong, say, show
 from .core.database_record import Record
@@ -154,12 +154,12 @@ def smoke(session: Session, outputs: dict) -> list[LayerResult]:
     if not outputs["services"] or not _asked_for(session):
         return []
     layers = maps.layers_configured(settings.root) if not settings.variables.get("ows_config") else []
-    found = maps.smoke(outputs["wms_endpoint"], layers or None, settings.private_dir("maps", settings.workspace))
+    found, cause = wms.look(session, outputs, layers or None, settings.private_dir("maps", settings.workspace))
     wrong = [result for result in found if not result.ok]
     if wrong:
-        raise WentWrong("It runs, but it does not draw every layer. " +
-                        "; ".join(f"{result.layer}: {result.reason}" for result in wrong),
-                        run=settings.command(*(wrong[0].mend or "wms.smoke").split(" ", 1)))
+        said = ["It runs, but it does not draw every layer.", *(f"{result.layer}: {result.reason}." for result in wrong)]
+        run = [cause.run] if cause else wms.helpful(settings, wrong)
+        raise WentWrong(" ".join([*said, *([cause.cause] if cause else [])]), "; ".join(run))
     return found
 
 

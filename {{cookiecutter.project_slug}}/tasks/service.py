@@ -18,7 +18,6 @@ from .core.terraform import Terraform
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, positional, task
 
 NAMED = {"service": "a service of workspaces/NAME.tfvars; several with commas between them (default: all)"}
-RANGES = ("index", "ranges")  # jobs after which running services still tell of the old ranges
 
 
 @dataclass(frozen=True)
@@ -180,14 +179,15 @@ def _put_back(file: Path, before: bytes | None) -> None:
 @task(help={
     **WORKSPACE, **JSON, **ENDPOINT, "job": "init-db, schema, products, index, ranges, or a job of the workspace",
     "stop": "end the job where it runs, instead of running it", "timeout": "minutes to wait at most",
-    "no_restart": "leave the services as they are after new ranges",
+    "no_restart": "leave the services as they are when the database has changed",
 })
 @positional("job")
 def run(context, job, workspace=None, stop=False, no_restart=False, timeout=str(jobs.LIMIT // 60), json=False,
         endpoint_from_env=False):
     """Run a job to its end and show its log: init-db, schema, products, index, ranges, or one of the workspace's own.
 
-    After new ranges the services are started anew, since their tasks read them only as they start.
+    When one of the first five changed something the services are started anew: their tasks read password, layers and
+    ranges only as they start.
     """
     minutes = _number(timeout, "--timeout")
     stack = deployed(workspace, endpoint_from_env)
@@ -195,7 +195,7 @@ def run(context, job, workspace=None, stop=False, no_restart=False, timeout=str(
     if stop:
         return _stop(stack, job)
     result = jobs.run(session, stack.outputs, job, say, limit=minutes * 60)
-    restarted = [] if no_restart or job not in RANGES or not result.get("changed") else _restart(stack)
+    restarted = _restart(stack) if job in jobs.OWN and result.get("changed") and not no_restart else []
     if json:
         return emit(settings, {"job": job, "result": result, "restarted": restarted})
     told = ", ".join(f"{name} {value}" for name, value in result.items() if name not in ("job", "changed"))
@@ -214,7 +214,7 @@ def _restart(stack: Stack) -> list[str]:
         found = containers.describe(stack.session, stack.cluster, made["service"])
         if found and found.desired:
             running[key] = made
-            say(f"{made['service']}: started anew, since its tasks read ranges only as they start.")
+            say(f"{made['service']}: started anew, since its tasks read the database's state only as they start.")
     ids = {made["service"]: containers.restart(stack.session, stack.cluster, made["service"]) for made in running.values()}
     follow(stack.session, stack.cluster, running.values(), made=ids)
     return sorted(running)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from . import steps
-from .core import console, map_page, maps, web
+from .core import console, ecs_tasks, map_page, maps, web
 from .core import settings as project
 from .core.console import BadInput, WentWrong, say, show, warn
+from .core.diagnosis import Diagnosis
 from .core.maps import LayerResult
-from .core.session import connect
+from .core.session import Session
 from .core.settings import Settings
 from .frame import ENDPOINT, JSON, WORKSPACE, emit, task
+from .service import deployed
 
 URL = {"url": "the address of a map service, instead of the one that this workspace deployed"}
 
@@ -22,16 +24,19 @@ URL = {"url": "the address of a map service, instead of the one that this worksp
 def smoke(context, workspace=None, url="", layer=None, folder="", json=False, endpoint_from_env=False):
     """Fetch a map of every layer and look whether it shows data. Exits with 5 when one does not."""
     settings = project.load(workspace)
-    address = _address(settings, url, endpoint_from_env)
-    try:
-        results = maps.smoke(address, _layers(settings, url, layer), _folder(settings, folder))
-    except WentWrong as wrong:
-        raise WentWrong(wrong.message, None if url else settings.command("service.status")) from None
+    layers, folder = _layers(settings, url, layer), _folder(settings, folder)
+    if url:
+        address, cause = web.check_url(url), None
+        results = maps.smoke(address, layers, folder)
+    else:
+        stack = deployed(workspace, endpoint_from_env)
+        address = stack.outputs["wms_endpoint"]
+        results, cause = look(stack.session, stack.outputs, layers, folder)
     failed = [result for result in results if not result.ok]
-    mends = [] if url else list(dict.fromkeys(settings.command(*result.mend.split()) for result in failed))
+    mends = [] if url else [cause.run] if cause else helpful(settings, failed)
     if json:
         emit(settings, {"url": address, "healthy": not failed, "layers": [_as_json(result) for result in results],
-                        "run": mends})
+                        "cause": cause and cause.cause, "run": mends})
         if failed:
             from invoke import Exit
 
@@ -42,7 +47,7 @@ def smoke(context, workspace=None, url="", layer=None, folder="", json=False, en
     if failed:
         names = ", ".join(result.layer for result in failed)
         said = f"{len(failed)} of {len(results)} layers at {address} show no map: {names}."
-        raise WentWrong(said, "; ".join(mends) or None)
+        raise WentWrong(f"{said} {cause.cause}" if cause else said, "; ".join(mends) or None)
     show("Every layer is drawn.")
 
 
@@ -50,11 +55,12 @@ def smoke(context, workspace=None, url="", layer=None, folder="", json=False, en
 def map(context, workspace=None, url="", browser=True, endpoint_from_env=False):
     """Write a page that shows the layers of the map service, and open it in a browser."""
     settings = project.load(workspace)
-    address = _address(settings, url, endpoint_from_env)
+    stack = None if url else deployed(workspace, endpoint_from_env)
+    address = stack.outputs["wms_endpoint"] if stack else web.check_url(url)
     try:
         known = maps.capabilities(address)
     except WentWrong as wrong:
-        raise WentWrong(wrong.message, None if url else settings.command("service.status")) from None
+        raise WentWrong(wrong.message, settings.command("wms.smoke") if stack else None) from None
     if not known.layers:
         warn(f"{address} lists no layer yet; the page will ask again each time it is opened.")
     file = settings.private_dir("map") / f"{settings.workspace}.html"
@@ -64,14 +70,30 @@ def map(context, workspace=None, url="", browser=True, endpoint_from_env=False):
     show(file.as_uri())
 
 
-def _address(settings: Settings, url: str, endpoint_from_env: bool) -> str:
-    """The map service to ask. Raises BadInput for what is no address, Refused while nothing is deployed."""
-    if url:
-        return web.check_url(url)
-    session = connect(settings, endpoint_from_env)
-    terraform_ = steps.connect_for_terraform(session)
-    steps.init(terraform_, session)
-    return steps.require_outputs(terraform_)["wms_endpoint"]
+def look(session: Session, outputs: dict, layers: list[str] | None,
+         folder: Path) -> tuple[list[LayerResult], Diagnosis | None]:
+    """A map of each layer of the deployed service; and when one shows no data, what the service's tasks say is wrong.
+
+    Raises WentWrong (5), with the same, when it does not answer as a map service.
+    """
+    begun, first = time.time(), outputs["services"][min(outputs["services"])]
+
+    def cause() -> Diagnosis | None:
+        return ecs_tasks.complaint(session, outputs["cluster"], first, begun)
+
+    try:
+        results = maps.smoke(outputs["wms_endpoint"], layers, folder)
+    except WentWrong as wrong:
+        known = cause()
+        if known:
+            raise WentWrong(f"{wrong.message} {known.cause}", known.run) from None
+        raise WentWrong(wrong.message, session.settings.command("service.status")) from None
+    return results, None if all(result.ok for result in results) else cause()
+
+
+def helpful(settings: Settings, failed: list[LayerResult]) -> list[str]:
+    """The commands that may help layers of which no task says what is wrong."""
+    return list(dict.fromkeys(settings.command(*result.mend.split()) for result in failed))
 
 
 def _layers(settings: Settings, url: str, named: list[str] | None) -> list[str] | None:

@@ -28,7 +28,7 @@ def there(docker_engine, image_registry, monkeypatch):
 
 
 @pytest.fixture
-def at(root, slug):
+def at(root, slug, monkeypatch):
     """`at(address)`: the smallest project's session with its image built and its registry there."""
 
     def make(address: str, content: bytes = b"x", workspace: str = "dev", build: bool = True) -> session.Session:
@@ -40,7 +40,7 @@ def at(root, slug):
         return session.Session(found, {}, None)
 
     yield make
-    os.environ.pop("DOCKER_HOST", None)
+    monkeypatch.undo()  # a test may have named an engine that is not there
     tiny_images.forget(slug)
 
 

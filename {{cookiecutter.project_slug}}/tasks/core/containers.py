@@ -214,7 +214,10 @@ class Following:
         others = [made for made in self.service.deployments if made.id != self.id and made.state != "FAILED"]
         if not others:
             return f"{self.name} was not deployed: {wanted} failed, and there is no earlier deployment to go back to."
-        return f"{self.name} was not deployed: {wanted} failed and {_revision(others[0].task_definition)} is in its place."
+        before = _revision(others[0].task_definition)
+        if before == wanted:
+            return f"{self.name} was not deployed: new tasks of {wanted} failed, and ECS went back to the deployment before."
+        return f"{self.name} was not deployed: {wanted} failed and {before} is in its place."
 
     def _wrong(self, sentence: str, reason: str = "") -> WentWrong:
         """The sentence with what is known of the cause: from the tasks that ended badly, else in ECS's own words."""

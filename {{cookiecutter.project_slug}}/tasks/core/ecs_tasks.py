@@ -11,9 +11,10 @@ from . import diagnosis, log_groups
 from .session import Session
 from .settings import Settings
 
-LAST_LINES = 60  # of a log, to find the cause in
+LAST_LINES = 200  # of a log, to find the cause in: a traceback of OWS alone has 70
 SHOWN_LINES = 8
 PAGE = 100  # tasks that one call may ask for
+LATE = 4  # seconds that a line may take to reach CloudWatch
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,31 @@ def last_lines(session: Session, task: Task, container: str | None = None) -> li
     return log_groups.last(session, *place, count=LAST_LINES) if place else []
 
 
+def complaint(session: Session, cluster: str, service: dict, since: float) -> diagnosis.Diagnosis | None:
+    """What a service's running tasks say is wrong; None when they say nothing that we know.
+
+    service  as the outputs tell of it;  since  seconds since 1970
+    What they have said since then counts, and next what they said as they started: a layer that was not loaded then is
+    not tried again, and nobody speaks of it later.
+    """
+    deadline = time.monotonic() + LATE
+    while True:
+        said = [event["message"] for event in log_groups.search(session, service["log_group"], int(since * 1000))]
+        known = diagnosis.explain(said, "", session.settings)
+        if known:
+            return known
+        if time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    places = [log_of(session, task) for task in find(session, cluster, serviceName=service["service"])]
+    said = [line for place in places if place for line in log_groups.first(session, *place, LAST_LINES)]
+    return diagnosis.explain(said, "", session.settings)
+
+
 def ending(session: Session, task: Task) -> Ending:
     """How a stopped task of a service ended. Its last lines reach CloudWatch a moment after it: they are waited for."""
     lines: list[str] = []
-    if task.exit_code() is not None:  # what never started has said nothing
+    if task.stop_code != "TaskFailedToStart":  # what never started has said nothing
         lines = _settled(lambda: last_lines(session, task))
     return Ending.of(task, lines, session.settings)
 

@@ -32,9 +32,18 @@ class Line:
 
 def last(session: Session, group: str, stream: str, count: int = 20) -> list[str]:
     """The last lines of a stream, oldest first; none when the container has said nothing yet."""
-    answer = _patiently(lambda: _or_nothing(
-        session.client("logs").get_log_events, logGroupName=group, logStreamName=stream, limit=count, startFromHead=False))
-    return [event["message"].rstrip("\n") for event in answer["events"]][-count:]
+    return _page(session, group, stream, count, from_head=False)[-count:]
+
+
+def first(session: Session, group: str, stream: str, count: int = 20) -> list[str]:
+    """The first lines of a stream."""
+    return _page(session, group, stream, count, from_head=True)[:count]
+
+
+def _page(session: Session, group: str, stream: str, count: int, from_head: bool) -> list[str]:
+    answer = _patiently(lambda: _or_nothing(session.client("logs").get_log_events, logGroupName=group, logStreamName=stream,
+                                            limit=count, startFromHead=from_head))
+    return [event["message"].rstrip("\n") for event in answer["events"]]
 
 
 @dataclass
