@@ -4,15 +4,33 @@
 data "aws_partition" "current" {}
 
 locals {
-  first_service = keys(local.services)[0]
+  # the first of those that run the project's own image; where none does, the first
+  first_service = concat([for key, service in var.services : key if service.image == null], keys(var.services))[0]
 
   administration = {
     chamber_services = concat([local.chamber_admin_service], sort(tolist(local.own_chamber_services)))
     image            = local.services[local.first_service].image
     log_group        = "${local.app_log_prefix}/apps/jobs"
-    policy           = local.read_ows_config
+    policy           = concat(local.read_ows_config, local.read_products)
     execute_command  = false
   }
+
+  # s3://bucket/folder/*.yaml -> all of the folder
+  product_places = distinct([for place in var.products : dirname(trimprefix(place, "s3://")) if startswith(place, "s3://")])
+  read_products = length(local.product_places) == 0 ? [] : [jsonencode({
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = [for place in local.product_places : "arn:${data.aws_partition.current.partition}:s3:::${place}/*"]
+      },
+      {
+        Effect   = "Allow"
+        Action   = "s3:ListBucket"
+        Resource = [for place in local.product_places : "arn:${data.aws_partition.current.partition}:s3:::${split("/", place)[0]}"]
+      },
+    ]
+  })]
 
   # s3://bucket/folder of what is indexed: who draws the map must read it, too
   indexed_places = [for each in var.index : trimsuffix(trimprefix(each.source, "s3://"), "/") if startswith(each.source, "s3://")]

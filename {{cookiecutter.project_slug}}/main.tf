@@ -152,6 +152,7 @@ module "ecs" {
   cpu_architecture          = module.ec2_instances.cpu_architecture
   desired_count             = contains(var.waiting_services, each.key) ? 0 : each.value.desired_count
   health_check_grace_period = each.value.health_check_grace_period
+  held_task_definition      = lookup(var.held_services, each.key, null)
   container_definitions     = local.container_definitions[each.key]
   container_name            = each.key
   container_port            = each.value.port

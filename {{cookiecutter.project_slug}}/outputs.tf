@@ -1,6 +1,6 @@
 output "wms_endpoint" {
   description = "Where the first service answers."
-  value       = local.endpoints[keys(local.endpoints)[0]]
+  value       = local.endpoints[local.first_service]
 }
 
 output "endpoints" {

@@ -25,7 +25,7 @@ locals {
     Statement = [{
       Effect   = "Allow"
       Action   = "s3:GetObject"
-      Resource = "arn:${data.aws_partition.current.partition}:s3:::${trimprefix(var.ows_config, "s3://")}"
+      Resource = "arn:${data.aws_partition.current.partition}:s3:::${dirname(trimprefix(var.ows_config, "s3://"))}/*" # what it includes lies beside it
     }]
   })]
 

@@ -36,6 +36,11 @@ variable "index" {
   }
 
   validation {
+    condition     = !anytrue([for each in var.index : can(regex("\\.(ya?ml|json)$", each.source))])
+    error_message = "index: source is a folder; the documents in it are chosen by pattern."
+  }
+
+  validation {
     condition     = var.storage != "efs" || alltrue([for each in var.index : !startswith(each.source, "s3://")])
     error_message = "index: datasets in S3 need storage = \"s3\" or \"both\"; with \"efs\" the services have no right to S3."
   }
@@ -43,7 +48,7 @@ variable "index" {
 
 variable "jobs" {
   description = <<-TEXT
-    Job -> what runs, and when. command: null is the image's own job of that name (schema, products, index, ranges).
+    Job -> what runs, and when. command: null is the image's own job of that name (schema, products, index, ranges; update is the last two).
     schedule: cron(...), rate(...) or at(...) of EventBridge Scheduler in timezone; null for a job that people
     start (invoke service.run JOB). A container: task-definitions/JOB.json.tftpl, or job.json.tftpl.
   TEXT
@@ -63,8 +68,8 @@ variable "jobs" {
   }
 
   validation {
-    condition     = alltrue([for name, job in var.jobs : job.command != null || contains(["schema", "products", "index", "ranges"], name)])
-    error_message = "jobs: ${join(", ", [for name, job in var.jobs : name if job.command == null])} needs a command; only schema, products, index and ranges have one of their own."
+    condition     = alltrue([for name, job in var.jobs : job.command != null || contains(["schema", "products", "index", "ranges", "update"], name)])
+    error_message = "jobs: ${join(", ", [for name, job in var.jobs : name if job.command == null])} needs a command; only schema, products, index, ranges and update have one of their own."
   }
 
   validation {
@@ -88,6 +93,12 @@ variable "waiting_services" {
   description = "Services of which no task runs yet: the database does not hold what they need. The tasks know: invoke deploy."
   type        = set(string)
   default     = []
+}
+
+variable "held_services" {
+  description = "Service -> ARN of the task definition that it goes on with while the database is prepared for the next. The tasks know: invoke deploy."
+  type        = map(string)
+  default     = {}
 }
 
 variable "enable_execute_command" {

@@ -123,6 +123,11 @@ variable "certificate_arn" {
   default     = ""
 
   validation {
+    condition     = var.certificate_arn == "" || alltrue([for service in values(var.services) : service.host != null])
+    error_message = "certificate_arn: with a certificate each service needs a host, which the certificate names: services = { ows = { host = \"wms.example.com\" } }."
+  }
+
+  validation {
     condition     = var.certificate_arn == "" || can(regex("^arn:aws[a-z-]*:acm:${var.region}:${var.account}:certificate/[0-9a-f-]+$", var.certificate_arn))
     error_message = "certificate_arn: the ARN of an ACM certificate of this account (${var.account}) and region (${var.region})."
   }

@@ -23,6 +23,8 @@ def test_a_second_run_changes_nothing(run, first_results):
     second = {job: run.job(job) for job in JOBS}
     assert [job for job in JOBS if second[job]["changed"]] == []
     assert second["index"]["known"] == 2 and second["ranges"]["layers"]["unchanged"] == ["sample"]
+    mounted = run.job("index", INDEX='[{"source": "/ows/sample"}]')
+    assert mounted["known"] == 2, "a folder of the file system; this one is the image's own"
 
 
 def test_the_serving_login_reads_and_does_nothing_else(run, first_results):
@@ -91,10 +93,12 @@ def test_each_job_says_which_one_was_left_out(run, account, database):
     run.job("schema", **steps)
     code, sentence = run.failing_job("ranges", **steps)
     assert code == 1 and sentence.endswith("run: invoke service.run products") and "layer sample" in sentence
+    assert "Could not find product sample in datacube" in run.said[-1], "the reason that the sentence speaks of"
     assert missing("index") == "invoke service.run products"
     run.job("products", **steps)
     code, sentence = run.failing_job("ranges", **steps)
     assert code == 1 and sentence.endswith("run: invoke service.run index") and "has no datasets" in sentence
+    assert "no ranges are available" not in run.said[-1], "it would lead to the wrong job"
 
 
 def test_a_database_that_does_not_let_in_is_told_in_its_own_words(run, account, database):
@@ -139,7 +143,8 @@ def test_documents_in_s3_become_datasets_that_lie_there(account, database, image
     code, sentence = there.failing_job("index", **steps)
     assert code == 1 and "1 of 3 documents" in sentence
     for source, says in (("s3://scenes/nothing", "holds no document"), ("s3://none/x", "NoSuchBucket"),
-                         ("image/none", "holds no document"), ("/etc", "is no place")):
+                         ("image/none", "holds no document"), ("/opt/data/none", "holds no document"),
+                         ("https://example.com", "is no place")):
         assert says in there.failing_job("index", **steps, INDEX=json.dumps([{"source": source}]))[1]
 
 

@@ -58,7 +58,7 @@ def test_down_leaves_no_container_and_up_brings_the_service_back_and_reset_leave
     assert room.ids() == [] and len(room.volumes()) == 1
     _up(root, room)
     assert room.server.endpoint == before
-    assert until(lambda: service.targets, lambda found: found == ["healthy"] * 2, 20) == ["healthy"] * 2
+    assert until(lambda: service.targets, lambda found: found == ["healthy"] * 2, 60) == ["healthy"] * 2
     label = room.label
     embedded_aws.reset(root, print)
     assert docker("ps", "--all", "--quiet", "--filter", label).stdout == ""
@@ -74,7 +74,7 @@ def test_what_a_killed_server_left_goes_at_the_next_start_or_stop(root, room):
     room.kill()
     assert room.ids() == left
     _up(root, room)
-    assert until(lambda: service.targets, lambda found: found == ["healthy"], 20) == ["healthy"]
+    assert until(lambda: service.targets, lambda found: found == ["healthy"], 60) == ["healthy"]
     assert len(room.ids()) == 1 and room.ids() != left
     room.kill()
     embedded_aws.down(root, print)
@@ -87,7 +87,7 @@ def test_a_container_that_somebody_removes_is_replaced(room):
     service.settle()
     docker("rm", "--force", *room.ids())
     until(lambda: service.targets, lambda found: found == [], 5)
-    assert until(lambda: service.targets, lambda found: found == ["healthy"], 20) == ["healthy"]
+    assert until(lambda: service.targets, lambda found: found == ["healthy"], 60) == ["healthy"]
 
 
 def test_two_projects_never_touch_each_others_containers(room, neighbour):

@@ -28,7 +28,7 @@ def _available(room: Room, name: str = "odc") -> dict:
     def look() -> dict:
         return room.aws("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
 
-    return until(look, lambda found: found["DBInstanceStatus"] != "creating", 30)
+    return until(look, lambda found: found["DBInstanceStatus"] != "creating", 90)
 
 
 def _sql(room: Room, sql: str, endpoint: dict, host: str = "", mode: str = "require", password: str = PASSWORD) -> str:
@@ -77,7 +77,7 @@ def test_a_new_one_of_an_old_name_has_neither_its_data_nor_its_password(room_wit
     endpoint = _create(room)["Endpoint"]
     _sql(room, "create table t (a int)", endpoint)
     room.aws("rds").modify_db_instance(DBInstanceIdentifier="odc", MasterUserPassword="another-one", ApplyImmediately=True)
-    assert until(lambda: _sql(room, "select 1", endpoint, password="another-one"), "1".__eq__, 10) == "1"
+    assert until(lambda: _sql(room, "select 1", endpoint, password="another-one"), "1".__eq__, 30) == "1"
     assert "authentication failed" in _sql(room, "select 1", endpoint)
     room.aws("rds").delete_db_instance(DBInstanceIdentifier="odc", SkipFinalSnapshot=True)
     assert (room.ids(), room.volumes()) == ([], [])

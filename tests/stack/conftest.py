@@ -71,7 +71,9 @@ class Golden:
         serve_at(folder, self.port)
         project = Project(folder, dict(self.project.environment))
         project.must("local.up")
-        assert project.endpoint.endswith(f":{self.port}")
+        if not project.endpoint.endswith(f":{self.port}"):
+            project.end()
+            raise AssertionError("Something else listens on the port of the stack that is copied.")
         return project
 
 

@@ -20,7 +20,6 @@ def neighbours(golden, new_project, tmp_path_factory):
     key = first.client("kms").describe_key(KeyId=KEY)["KeyMetadata"]
     deployed = second.must("deploy", "--yes")
     yield first, second, deployed, key
-    del first.environment["AWS_ENDPOINT_URL"]
     first.end()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 STATE_BUCKET = "datacube-wms-state-000000000000-ap-southeast-2"
-CANARY = "canary-Pw-7f3Kq9Zt2Lx"  # the database password, so that it can be looked for everywhere
+# The database password, so that it can be looked for everywhere; another one where tests run beside these.
+CANARY = f"canary-Pw-{secrets.token_hex(8)}"
 
 
 @dataclass
@@ -119,6 +121,7 @@ class Project:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
+        self.environment.pop("AWS_ENDPOINT_URL", None)  # a server that is named is nobody's to stop
         self.invoke("local.down", timeout=60)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stand_ins import alone
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tests" / "tools"
 HOW_TO_INSTALL = "Put chamber on the PATH, name it in CHAMBER_BINARY, or install Go (https://go.dev/dl), which builds it."
@@ -22,8 +24,9 @@ def binary(need: Callable[..., str]) -> str:
     built = ROOT / "build" / "tools"
     go = need("go", HOW_TO_INSTALL)
     environment = {**os.environ, "GOBIN": str(built), "CGO_ENABLED": "0"}
-    subprocess.run([go, "install", "-trimpath", "github.com/segmentio/chamber/v2"], cwd=TOOLS, env=environment, check=True,
-                   capture_output=True)
+    with alone():
+        subprocess.run([go, "install", "-trimpath", "github.com/segmentio/chamber/v2"], cwd=TOOLS, env=environment,
+                       check=True, capture_output=True)
     return str(built / "chamber")
 
 

@@ -142,7 +142,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _until(true, what: str, seconds: float = 90) -> None:
+def _until(true, what: str, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"{what} did not come up within {seconds} s"

@@ -44,6 +44,10 @@ class Running:
         ecs = self.project.client("ecs")
         return ecs.describe_services(cluster=SERVICE, services=[f"{SERVICE}-ows"])["services"][0]
 
+    def renew(self) -> None:
+        """New tasks of the same revision."""
+        self.project.client("ecs").update_service(cluster=SERVICE, service=f"{SERVICE}-ows", forceNewDeployment=True)
+
     def tasks(self) -> list[str]:
         """ids of the containers of the service's tasks that run."""
         listed = docker("ps", "-q", "--filter", "label=com.amazonaws.ecs.container-name=ows").stdout.split()
@@ -56,12 +60,16 @@ class Running:
 
     def sql(self, statement: str) -> str:
         """As the master, inside the database's container."""
-        name = docker("ps", "-q", "--filter", f"name=ministack-rds-.*{SERVICE}").stdout.split()
-        [database] = [each for each in name if self._is_ours(each)]
-        done = docker("exec", "-e", f"PGPASSWORD={self.secret(ADMIN, 'db_password')}", database, "psql", "-h", "127.0.0.1",
-                      "-U", "master", "-d", "datacube", "-Atqc", statement)
+        done = docker("exec", "-e", f"PGPASSWORD={self.secret(ADMIN, 'db_password')}", self.database(), "psql", "-h",
+                      "127.0.0.1", "-U", "master", "-d", "datacube", "-Atqc", statement)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def database(self) -> str:
+        """id of the container of the database, which runs."""
+        named = docker("ps", "-q", "--filter", f"name=ministack-rds-.*{SERVICE}").stdout.split()
+        [found] = [each for each in named if self._is_ours(each)]
+        return found
 
     def _is_ours(self, container: str) -> bool:
         port = self.project.client("rds").describe_db_instances()["DBInstances"][0]["Endpoint"]["Port"]

@@ -73,7 +73,7 @@ def prepare(say: Callable[[str], None] = lambda line: None) -> dict[str, str]:
     for image, what in done.items():
         say(f"{image}: {what}")
     if len(done) < len(ALL):
-        with _alone():
+        with alone():
             lacking = [one for one in ALL if one.image not in done]
             with ThreadPoolExecutor(len(lacking)) as pool:
                 had = list(pool.map(lambda one: _have(one, say), lacking))
@@ -142,7 +142,7 @@ def _run_prepare(one: StandIn, context: str) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One builder at a time on a machine; who comes second finds what the first one built."""
     with (Path(tempfile.gettempdir()) / f"stand-ins-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -16,10 +16,20 @@ import pytest
 import tiny_images
 from tasks import image
 from tasks.core import images, pins, registry, session, settings
-from tasks.core.console import BadInput, Failed
+from tasks.core.console import BadInput, Failed, Refused
 from tiny_images import program
 
 STEP = 'FROM scratch\nCOPY step /step\nRUN ["/step"]\nENTRYPOINT ["/step"]\n'
+
+
+def test_what_local_cannot_hand_on_is_pushed_for_the_workspace_that_wants_it(root):
+    """Into ECR nothing is pushed from local; any other registry takes it."""
+    local, dev = settings.load("local", root), settings.load("dev", root)
+    for address, run in (("ecr", "invoke docker.push -w dev"), ("ghcr.io/x/y", "invoke docker.push")):
+        source = replace(local, project=replace(local.project, image_repository=address))
+        with pytest.raises(Refused, match="pins nothing that workspace dev takes") as refused:
+            image._promotable(source, dev)
+        assert refused.value.run == run
 
 
 @pytest.fixture
@@ -165,6 +175,8 @@ def test_a_registry_that_is_away_pins_nothing(project, there):
     there.kill()
     done = project("docker.push", "-w", "dev")
     assert done.returncode == 1 and "does not answer" in done.stderr and project.pins() == {}
+    asked = project("docker.digest", "-w", "dev")
+    assert asked.returncode == 0 and "does not answer" in asked.stderr and "Nothing is pinned." not in asked.stderr
 
 
 def test_ctrl_c_in_a_build_is_130(project):

@@ -1,8 +1,10 @@
-"""`logs.tail`, on the embedded AWS's CloudWatch."""
+"""`logs.tail`, on the embedded AWS's CloudWatch, and its ECS that records tasks."""
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import datetime
 
 import pytest
 from invoke import Context, Exit
@@ -12,7 +14,14 @@ from tasks import logs, service
 
 @pytest.fixture
 def stack(aws, client, slug, monkeypatch):
+    ecs = client("ecs")
+    ecs.create_cluster(clusterName=slug)
+    ecs.register_task_definition(
+        family=f"{slug}-job-admin", containerDefinitions=[{"name": "admin", "image": "i", "memory": 8}]
+    )
+    ran = {job: started(ecs, slug, job) for job in ("index", "ranges")}
     outputs = {
+        "cluster": slug,
         "services": {name: {"service": f"{slug}-{name}", "log_group": f"/{slug}/apps/{name}"} for name in ("ows", "b")},
         "jobs": {
             "admin": {"container": "admin", "log_group": f"/{slug}/apps/jobs"},
@@ -25,7 +34,9 @@ def stack(aws, client, slug, monkeypatch):
         ("b", "b/b/2", "ERROR of b", 20),
         ("ows", "ows/ows/3", "[ERROR] \x1b[31mred\x1b[0m", 10),
         ("ows", "ows/ows/4", "old", 3600),
-        ("jobs", "admin/admin/5", "indexed", 5),
+        ("jobs", f"admin/admin/{ran['ranges']}", "spanned", 8),
+        ("jobs", f"admin/admin/{ran['index']}", "indexed", 7),
+        ("jobs", "admin/admin/5", "of yesterday", 6),
         ("jobs", "nightly/nightly/6", "nightly", 5),
     ):
         name = f"/{slug}/apps/{group}"
@@ -38,6 +49,15 @@ def stack(aws, client, slug, monkeypatch):
     made = service.Stack(aws, None, outputs)
     monkeypatch.setattr(logs, "deployed", lambda workspace, endpoint_from_env: made)
     return made
+
+
+def started(ecs, cluster: str, job: str) -> str:
+    """A task that runs one of the image's jobs; answers its id."""
+    override = {"name": "admin", "command": ["python3", "-m", "ows_jobs", job]}
+    made = ecs.run_task(
+        cluster=cluster, taskDefinition=f"{cluster}-job-admin", overrides={"containerOverrides": [override]}
+    )
+    return made["tasks"][0]["taskArn"].rpartition("/")[2]
 
 
 @pytest.fixture
@@ -64,9 +84,32 @@ def test_one_service_a_pattern_and_further_back(tail):
     assert tail(service="ows", since="2h")[1][0] == "ows 4 old"
 
 
-def test_a_job_of_the_image_and_one_of_the_workspace(tail):
-    assert tail(job="index")[1] == ["index 5 indexed"]
+def names_and_words(lines: list[str]) -> list[tuple[str, str]]:
+    return [(line.split()[0], line.split(maxsplit=2)[2]) for line in lines]
+
+
+def test_a_job_of_the_image_is_told_from_the_others_as_long_as_ecs_knows_its_task(tail):
+    """All of them write to one log; what an unknown task has said may be the wanted job's, and is not called so."""
+    assert names_and_words(tail(job="index")[1]) == [("index", "indexed"), ("admin", "of yesterday")]
+    assert names_and_words(tail(job="ranges")[1]) == [("ranges", "spanned"), ("admin", "of yesterday")]
+    everything = [("ranges", "spanned"), ("index", "indexed"), ("admin", "of yesterday")]
+    assert names_and_words(tail(job="admin")[1]) == everything
+
+
+def test_a_job_of_the_workspace_has_a_log_of_its_own(tail):
     assert tail(job="nightly")[1] == ["nightly 6 nightly"]
+
+
+def test_one_object_with_each_line(stack, capsys):
+    logs.tail(Context(), service="ows", json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert list(said) == ["schema", "workspace", "account", "region", "lines"]
+    first, second = said["lines"]
+    assert datetime.fromisoformat(first.pop("at")).utcoffset().total_seconds() == 0
+    assert first == {"service": "ows", "task": "1111aaaa2222", "message": "GET /ping 200"}
+    assert second["message"] == "[ERROR] \x1b[31mred\x1b[0m"
+    logs.tail(Context(), service="ows", filter="nothing_like_it", json=True)
+    assert json.loads(capsys.readouterr().out)["lines"] == []
 
 
 def test_silence_is_said(tail):
@@ -82,11 +125,12 @@ def test_silence_is_said(tail):
         ({"service": "owls"}, "There is no service owls"),
         ({"job": "weekly"}, "There is no job weekly"),
         ({"job": "index", "service": "ows"}, "not both"),
+        ({"follow": True, "json": True}, "--json is one object and --follow has no end"),
     ],
 )
 def test_a_wrong_word_is_a_sentence(tail, flags, sentence):
     code, out, err = tail(**flags)
-    assert (code, out) == (4, []) and sentence in err
+    assert code == 4 and sentence in err and len(out) == ("json" in flags)
 
 
 def test_following_goes_on_until_it_is_interrupted_and_shows_what_comes(tail, client, slug, monkeypatch):

@@ -118,14 +118,15 @@ def test_services_are_named_as_in_the_tfvars_or_as_in_ecs(stack, slug):
     ("job", "changed", "flags", "restarted"),
     [
         ("ranges", True, {}, ["ows"]),
+        ("ranges", False, {}, ["ows"]),
         ("index", True, {}, ["ows"]),
         ("index", False, {}, []),
-        ("schema", True, {}, []),
+        ("schema", True, {}, ["ows"]),
         ("ranges", True, {"no_restart": True}, []),
     ],
 )
-def test_new_ranges_reach_the_services_that_run(stack, call, monkeypatch, job, changed, flags, restarted):
-    """Their tasks read ranges only as they start; a service of no tasks has nothing to start anew."""
+def test_what_changed_in_the_database_reaches_running_services(stack, call, monkeypatch, job, changed, flags, restarted):
+    """Their tasks look only as they start; a service of no tasks has nothing to start anew."""
     monkeypatch.setattr(jobs, "run", lambda *_, **__: {"job": job, "changed": changed, "added": 3})
     before = containers.describe(stack.session, stack.cluster, stack.outputs["services"]["ows"]["service"]).deployments[0].id
     code, out, _ = call(service.run, job=job, json=True, **flags)
@@ -133,6 +134,16 @@ def test_new_ranges_reach_the_services_that_run(stack, call, monkeypatch, job, c
     after = containers.describe(stack.session, stack.cluster, stack.outputs["services"]["ows"]["service"]).deployments[0].id
     assert code == 0 and said["restarted"] == restarted and said["result"]["added"] == 3
     assert (after != before) == bool(restarted)
+
+
+@pytest.mark.parametrize(("stopped", "text"), [(["1" * 32], f"Stopped: index ({'1' * 32}).\n"), ([], "index does not run.\n")])
+def test_stopping_a_job_is_a_sentence_or_one_object(stack, call, monkeypatch, stopped, text):
+    monkeypatch.setattr(jobs, "stop", lambda session, outputs, job: stopped)
+    assert call(service.run, job="index", stop=True)[:2] == (0, text)
+    code, out, _ = call(service.run, job="index", stop=True, json=True)
+    said = json.loads(out)
+    assert code == 0 and list(said)[:4] == ["schema", "workspace", "account", "region"]
+    assert (said["job"], said["stopped"]) == ("index", stopped)
 
 
 def test_a_job_that_failed_restarts_nothing(stack, call, monkeypatch):
@@ -167,7 +178,13 @@ def going_back(stack, monkeypatch):
     plan = type("Saved", (), {"plan": Plan(outputs=1)})()
     monkeypatch.setattr(revisions, "choose", lambda *_: Revision(3, "arn:3", digest, None))
     monkeypatch.setattr(service.steps, "connect_for_terraform", lambda session: Terraform(stack.outputs))
-    monkeypatch.setattr(service.steps, "plan", lambda *_: asked.append("plan") or plan)
+
+    def planned(terraform_, session, allow_older: bool):
+        assert allow_older, "A plan refuses an older image; here it is what was asked for."
+        asked.append("plan")
+        return plan
+
+    monkeypatch.setattr(service.steps, "plan", planned)
     monkeypatch.setattr(service.steps, "apply", lambda *_: asked.append("apply"))
     return asked, digest
 

@@ -41,6 +41,7 @@ NEVER_IN_AN_ACCOUNT = {"docker.build", "docker.promote", "docker.run"}
 REPORTING = {
     "bootstrap",
     "kms.status",
+    "logs.tail",
     "plan",
     "apply",
     "deploy",
@@ -148,6 +149,17 @@ def test_flags_that_the_contract_names(context):
     assert ("--json" in flags) == (context.name in REPORTING)
     if space not in ("local", "workspace") and context.name not in NEVER_IN_AN_ACCOUNT:
         assert "--endpoint-from-env" in flags
+
+
+def test_a_short_flag_means_the_same_in_every_task():
+    """Invoke chooses them by the order of a task's arguments."""
+    for name, short in {"json": "j", "workspace": "w", "yes": "y"}.items():
+        said = {context.name: context.args[name].names for context in CONTEXTS if name in context.args}
+        assert said and all(short in names for names in said.values()), said
+        others = [context.name for context in CONTEXTS if f"-{short}" in context.flags and f"--{name}" not in context.flags]
+        assert others == []
+    following = [context for context in CONTEXTS if "follow" in context.args]
+    assert following and all("f" in context.args["follow"].names for context in following)
 
 
 def test_every_task_parses_what_its_help_shows():

@@ -12,13 +12,16 @@ from .core.session import Session, connect
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
 
 IMAGE = {"image": "take this image, tag or digest, instead of building one"}
+MAPS = {"maps": "ask for a map of each layer at the end; --no-maps where this machine may not reach the service"}
 NO_CONTAINERS = {"no_containers": "in `local`: record tasks and database instead of running them"}
 
 
-@task(help={**WORKSPACE, **YES, **JSON, **IMAGE, **stack.ALLOW_OLDER, **stack.ALLOW_REPLACE, **NO_CONTAINERS, **ENDPOINT},
-      iterable=["allow_replace"])
+FLAGS = {**WORKSPACE, **YES, **JSON, **IMAGE, **stack.ALLOW_OLDER, **stack.ALLOW_REPLACE, **NO_CONTAINERS, **MAPS, **ENDPOINT}
+
+
+@task(help=FLAGS, iterable=["allow_replace"])
 def deploy(context, workspace=None, yes=False, json=False, image="", allow_older=False, allow_replace=None,
-           no_containers=False, endpoint_from_env=False):
+           no_containers=False, maps=True, endpoint_from_env=False):
     """From nothing, or from a change, to a map: bootstrap, image, apply, database jobs, roll-out. Changes nothing twice."""
     settings = project.load(workspace)
     if settings.is_local:
@@ -31,14 +34,17 @@ def deploy(context, workspace=None, yes=False, json=False, image="", allow_older
     session = steps.reload(session)
     terraform_ = steps.connect_for_terraform(session)
     steps.init(terraform_, session)
-    saved = steps.plan(terraform_, session, allow_older)
+    held = rollout.held_services(session)
+    saved = steps.plan(terraform_, session, allow_older, held)
 
     if not json:
         steps.show_plan(saved.plan)
+    if held:
+        say(f"New tasks of {', '.join(sorted(held))} follow when the database is prepared for them.")
     if not saved.plan.empty:
         saved.plan.require_data_kept(allow_replace, run=settings.command("deploy"))
         console.confirm(f"Apply this to account {settings.account}, {settings.region}, workspace {settings.workspace}?", yes)
-    done = rollout.roll_out(terraform_, session, saved, allow_replace)
+    done = rollout.roll_out(terraform_, session, saved, allow_replace, ask_for_maps=maps)
     changed = bool(changed or made or done.changed or not saved.plan.empty)
 
     if json:

@@ -40,7 +40,8 @@ def task(help: dict[str, str], name: str | None = None, default: bool = False, i
          klass: type[Task] = Task):
     """Invoke's ``task`` with the contract on top: a TaskError becomes its sentence and its exit code.
 
-    No argument is positional unless a task asks for it: a stray word must never become a value.
+    No argument is positional unless a task asks for it: a stray word must never become a value. Invoke gives each argument
+    the first of its letters that none before it has: those whose short flag people lean on (-j, -f) come early.
     """
 
     def decorate(body):

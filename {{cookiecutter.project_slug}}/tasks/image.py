@@ -63,7 +63,7 @@ def digest(context, workspace=None, json=False, endpoint_from_env=False):
     show(f"image/ here gives {tag}: " + (here or _where(settings, tag)))
 
 
-@task(help={**WORKSPACE, **YES, "from": "the workspace whose digests are taken"})
+@task(help={**YES, "from": "the workspace whose digests are taken", "workspace": "the one that gets them (no default)"})
 def promote(context, from_=None, workspace=None, yes=False):
     """Pin for one workspace what another one has pinned: the very same bytes go from dev to prod."""
     if not from_ or not workspace or from_ == workspace:
@@ -211,10 +211,11 @@ def _where(settings: Settings, tag: str) -> str:
 def _promotable(source: Settings, target: Settings) -> dict[str, str]:
     """What the target can take. Raises Refused when there is nothing, or when it would not run there."""
     wanted, there = pins.services(target), pins.read(source)
+    # local takes its image from the engine and cannot push it to ECR: there is nothing that it could hand on
+    pin = (target if source.is_local and registry.needs_aws(source) else source).command("docker.push")
     taken = {service: there[service] for service in wanted if service in there}
     if not taken:
-        raise Refused(f"{source.images_file.name} pins nothing that workspace {target.workspace} takes.",
-                      run=source.command("docker.push"))
+        raise Refused(f"{source.images_file.name} pins nothing that workspace {target.workspace} takes.", run=pin)
     theirs, ours = content.architecture(source), content.architecture(target)
     if theirs != ours:
         raise Refused(f"{source.workspace} runs {theirs} images and {target.workspace} {ours}: the same digest "
@@ -225,7 +226,7 @@ def _promotable(source: Settings, target: Settings) -> dict[str, str]:
         where = references.read(image)
         if not where.digest:
             raise Refused(f"{image} is a tag, which may mean another image tomorrow: push it first.",
-                          run=source.command("docker.push"))
+                          run=pin)
         if where.ecr and where.ecr[0] != target.account:
             warn(f"{image} is in account {where.ecr[0]}, and {target.workspace} is another one "
                  f"({target.account or 'not known yet'}): that repository's policy must let it pull.")

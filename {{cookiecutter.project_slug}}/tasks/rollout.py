@@ -1,18 +1,16 @@
-"""From a plan to maps: the apply, the database's jobs before or after it, the services, and the first map of each layer."""
+"""From a plan to maps: the apply, the database's jobs, the services after them, and the first map of each layer."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import service, steps, wms
-from .core import containers, database_record, embedded_aws, jobs, maps
+from .core import containers, database_record, embedded_aws, jobs, live_services, maps
 from .core.console import Refused, WentWrong, say, show
 from .core.database_record import Record
 from .core.maps import LayerResult
-from .core.plan import Plan
 from .core.saved_plan import SavedPlan
 from .core.session import Session
 from .core.terraform import Terraform
@@ -35,32 +33,39 @@ class Done:
     changed: bool = False
 
 
-def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_replace: list[str]) -> Done:
-    """Apply a plan and bring the services up.
+def held_services(session: Session) -> dict[str, str]:
+    """service -> the task definition that it goes on with while the database is prepared; empty when no job is due.
 
-    A database that serves already is prepared before the apply, with the image that comes, so that the new tasks find
-    what they need. On a first deployment it comes with the apply: the services wait for it without tasks, and a second
-    apply gives them theirs. Raises as its steps do; the next deploy goes on where it stopped.
+    Jobs run after the apply that gives them their rights and their image, and before the services get theirs.
     """
-    runs = containers_run(session)
-    record = database_record.load(session) if runs else Record()
-    results: dict[str, dict] = {}
-    if runs and not record.unready(session.settings):
-        results = prepare_database(session, terraform_.output(), record, image=_coming_image(session))
+    if not containers_run(session):
+        return {}
+    record = database_record.load(session)
+    return live_services.revisions(session) if record.ready and record.needed(session.settings) else {}
+
+
+def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_replace: list[str],
+             ask_for_maps: bool) -> Done:
+    """Apply a plan, bring the database to where the services need it, and then the services.
+
+    Services that waited (a first deployment) or were held get their tasks by a second apply. Raises as its steps do; the
+    next deploy goes on where it stopped.
+    """
+    before = live_services.revisions(session)
     if not saved.plan.empty:
         steps.apply(terraform_, session, saved, allow_replace)
-    rolled = _services_of(saved.plan)
     outputs = terraform_.output()
-
-    if runs:
-        record = database_record.load(session)
-        if record.unready(session.settings):
-            results = prepare_database(session, outputs, record)
-            rolled |= _services_of(start_waiting_services(terraform_, session))
-            outputs = terraform_.output()
-    restarted = bring_up(session, outputs, set() if not _ranges_changed(results) else set(outputs["services"]) - rolled)
-    layers = tuple(smoke(session, outputs)) if runs else ()
-    return Done(outputs, results, layers, changed=bool(results or rolled or restarted))
+    if not containers_run(session):
+        return Done(outputs, changed=bool(bring_up(session, outputs, before, restart=False)))
+    record, results = database_record.load(session), {}
+    if record.needed(session.settings):
+        record, results = prepare_database(session, outputs, record)
+        release_services(terraform_, session)
+        outputs = terraform_.output()
+    started = bring_up(session, outputs, before, record.restart)
+    database_record.note_restarted(session, record)
+    layers = tuple(smoke(session, outputs)) if ask_for_maps else ()
+    return Done(outputs, results, layers, changed=bool(results or started))
 
 
 def containers_run(session: Session) -> bool:
@@ -68,41 +73,23 @@ def containers_run(session: Session) -> bool:
     return not session.settings.is_local or embedded_aws.status(session.settings.root).containers
 
 
-def _coming_image(session: Session) -> str:
-    """The image from which the jobs run: the first service's, as jobs.tf has it."""
-    services = session.settings.variables["services"]
-    first = min(services)
-    return services[first].get("image") or session.settings.images[first]
+def prepare_database(session: Session, outputs: dict, record: Record) -> tuple[Record, dict[str, dict]]:
+    """Run the jobs that are due, one after the other; answers the record and job -> what it says it did.
 
-
-def _services_of(plan: Plan) -> set[str]:
-    """The services that a plan gives new tasks."""
-    return {match[1] for change in plan.changes if (match := ECS_SERVICE.match(change.address))}
-
-
-def _ranges_changed(results: dict[str, dict]) -> bool:
-    return any(result.get("changed") for result in results.values())
-
-
-def prepare_database(session: Session, outputs: dict, record: Record, image: str | None = None) -> dict[str, dict]:
-    """Run the jobs that are due, one after the other, and note each as it ends well; answers job -> what it says it did.
-
-    ``image`` is what is about to be rolled out; None runs them from the image that is deployed.
-    Raises WentWrong (5) with a failed job's own exit code; what was done before it stays done.
+    Each is noted as it ends well. Raises WentWrong (5) with a failed job's own exit code; what was done stays done.
     """
     results = {}
     for job in record.needed(session.settings):
         say(f"{job}: {jobs.PURPOSE[job]}…")
-        results[job] = jobs.run(session, outputs, job, _line_of(job), environment=_job_input(session), image=image)
-        record = database_record.write(session, record, job)
+        try:
+            results[job] = jobs.run(session, outputs, job, _line_of(job))
+        except WentWrong as wrong:
+            # the job alone would be told the same again: what is deployed, and not what the file says after a correction
+            again = wrong.run.startswith(("invoke service.run", "invoke docker.build")) if wrong.run else True
+            raise WentWrong(wrong.message, run=session.settings.command("deploy") if again else wrong.run) from None
+        record = database_record.note(session, record, job, bool(results[job].get("changed")))
         say(f"{job}: {_told(results[job])}")
-    return results
-
-
-def _job_input(session: Session) -> dict[str, str]:
-    """What the workspace's file says now; the task definition says it too, once it is applied."""
-    variables = session.settings.variables
-    return {"PRODUCTS": json.dumps(variables.get("products") or []), "INDEX": json.dumps(variables.get("index") or [])}
+    return record, results
 
 
 def _line_of(job: str) -> Callable[[str], None]:
@@ -110,16 +97,22 @@ def _line_of(job: str) -> Callable[[str], None]:
 
 
 def _told(result: dict) -> str:
-    said = [f"{name} {value}" for name, value in result.items() if name not in ("job", "changed") and value not in ([], {})]
+    said = [f"{name} {_words(value)}" for name, value in result.items() if name not in ("job", "changed") and value]
     return ", ".join([*said, "done" if result.get("changed", True) else "nothing to do"])
 
 
-def start_waiting_services(terraform_: Terraform, session: Session) -> Plan:
-    """The second apply of a first deployment: the services that waited for the database get their tasks.
+def _words(value) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items() if inner)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def release_services(terraform_: Terraform, session: Session) -> None:
+    """The second apply: the services that waited for the database, or were held, get their new tasks.
 
     It needs no second consent as long as it touches nothing else. Raises Refused (3) when it would.
     """
-    saved = steps.plan(terraform_, session, allow_older=True)  # the first plan has judged the image
+    saved = steps.plan(terraform_, session, allow_older=True)  # the first plan has judged the images
     others = [change.address for change in saved.plan.changes if not ECS_SERVICE.match(change.address)]
     if others:
         raise Refused(f"The database is ready, but the plan that starts the services would change {', '.join(others)}, too.",
@@ -127,46 +120,48 @@ def start_waiting_services(terraform_: Terraform, session: Session) -> Plan:
     if not saved.plan.empty:
         say("The database is ready: starting the services.")
         steps.apply(terraform_, session, saved, [])
-    return saved.plan
 
 
-def bring_up(session: Session, outputs: dict, restart: set[str]) -> set[str]:
-    """Start again what has to be, and follow every service's deployment until it is completed; answers the former.
+def bring_up(session: Session, outputs: dict, before: dict[str, str], restart: bool) -> set[str]:
+    """Start again what has to be, and follow every service's deployment until it is completed.
 
-    Raises WentWrong (5) after a rollback, TookTooLong (6).
+    before   service -> the task definition that it ran
+    restart  whether tasks that were not replaced have read ranges that are out of date
+    Answers the services with new tasks. Raises WentWrong (5) after a rollback, TookTooLong (6).
     """
-    cluster, made = outputs["cluster"], {}
+    cluster, made, started = outputs["cluster"], {}, set()
     services = outputs.get("services", {})
     for name, each in services.items():
-        if name in restart:
+        if before.get(name) != each["task_definition"]:
+            started.add(name)
+        elif restart:
             say(f"{each['service']}: new tasks, since they read what a layer covers only when they start.")
             made[each["service"]] = containers.restart(session, cluster, each["service"])
-        elif id_ := containers.restart_if_given_up(session, cluster, each["service"], each["task_definition"]):
+        if each["service"] not in made and (
+                id_ := containers.restart_if_given_up(session, cluster, each["service"], each["task_definition"])):
             say(f"{each['service']}: ECS had given this deployment up; starting it again.")
             made[each["service"]] = id_
     service.follow(session, cluster, services.values(), made=made)
-    return set(made)
+    return started | set(made)
 
 
 def smoke(session: Session, outputs: dict) -> list[LayerResult]:
-    """Ask the first service for its capabilities and one map of each layer. Raises WentWrong (5) with what is wrong."""
-    settings = session.settings
-    if not outputs["services"] or not _asked_for(session):
-        return []
+    """Ask each service that draws maps for one of each layer. Raises WentWrong (5) with what is wrong."""
+    settings, services = session.settings, session.settings.variables["services"]
     layers = maps.layers_configured(settings.root) if not settings.variables.get("ows_config") else []
-    found, cause = wms.look(session, outputs, layers or None, settings.private_dir("maps", settings.workspace))
-    wrong = [result for result in found if not result.ok]
-    if wrong:
-        said = ["It runs, but it does not draw every layer.", *(f"{result.layer}: {result.reason}." for result in wrong)]
-        run = [cause.run] if cause else wms.helpful(settings, wrong)
-        raise WentWrong(" ".join([*said, *([cause.cause] if cause else [])]), "; ".join(run))
+    found = []
+    for name in settings.map_services:
+        if services[name].get("desired_count", 1) == 0:
+            continue
+        results, cause = wms.look(session, outputs, name, layers or None, settings.private_dir("maps", settings.workspace))
+        failed = [result for result in results if not result.ok]
+        if failed:
+            said = "; ".join(f"{result.layer}: {result.reason}" for result in failed)
+            why = f" {cause.cause}" if cause else ""
+            raise WentWrong(f"{name} runs, but it does not draw every layer. {said}.{why}",
+                            run=cause.run if cause else "; ".join(wms.helpful(settings, failed)))
+        found += results
     return found
-
-
-def _asked_for(session: Session) -> bool:
-    """Whether the first service is to have tasks at all."""
-    services = session.settings.variables["services"]
-    return services[min(services)].get("desired_count", 1) > 0
 
 
 def show_maps(session: Session, done: Done) -> None:

@@ -182,28 +182,31 @@ def _put_back(file: Path, before: bytes | None) -> None:
     "no_restart": "leave the services as they are when the database has changed",
 })
 @positional("job")
-def run(context, job, workspace=None, stop=False, no_restart=False, timeout=str(jobs.LIMIT // 60), json=False,
+def run(context, *, workspace=None, json=False, job, stop=False, no_restart=False, timeout=str(jobs.LIMIT // 60),
         endpoint_from_env=False):
     """Run a job to its end and show its log: init-db, schema, products, index, ranges, or one of the workspace's own.
 
-    When one of the first five changed something the services are started anew: their tasks read password, layers and
-    ranges only as they start.
+    After ranges, and when another of the first five changed something, the services are started anew: their tasks read
+    password, layers and ranges only as they start, and a layer that the database once failed stays away.
     """
     minutes = _number(timeout, "--timeout")
     stack = deployed(workspace, endpoint_from_env)
     session, settings = stack.session, stack.session.settings
     if stop:
-        return _stop(stack, job)
+        return _stop(stack, job, json)
     result = jobs.run(session, stack.outputs, job, say, limit=minutes * 60)
-    restarted = _restart(stack) if job in jobs.OWN and result.get("changed") and not no_restart else []
+    stale = job == "ranges" or (job in jobs.OWN and result.get("changed"))
+    restarted = _restart(stack) if stale and not no_restart else []
     if json:
         return emit(settings, {"job": job, "result": result, "restarted": restarted})
     told = ", ".join(f"{name} {value}" for name, value in result.items() if name not in ("job", "changed"))
     show(f"{job}: done{f' ({told})' if told else ''}{'' if result.get('changed', True) else '; nothing has changed'}.")
 
 
-def _stop(stack: Stack, job: str) -> None:
+def _stop(stack: Stack, job: str, json: bool) -> None:
     stopped = jobs.stop(stack.session, stack.outputs, job)
+    if json:
+        return emit(stack.session.settings, {"job": job, "stopped": stopped})
     show(f"Stopped: {job} ({', '.join(stopped)})." if stopped else f"{job} does not run.")
 
 

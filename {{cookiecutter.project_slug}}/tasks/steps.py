@@ -11,7 +11,7 @@ from .core import (
     embedded_aws,
     initialise,
     keys,
-    live_images,
+    live_services,
     machine_image,
     parameter_store,
     pins,
@@ -94,30 +94,33 @@ def require_saved_state(settings: project.Settings) -> None:
                       run=settings.command("state.push-errored"))
 
 
-def plan(terraform_: Terraform, session: Session, allow_older: bool = False) -> SavedPlan:
+def plan(terraform_: Terraform, session: Session, allow_older: bool = False,
+         held: dict[str, str] | None = None) -> SavedPlan:
     """Make and save a plan. What keeps data and was only interrupted while it was made is healed, never replaced.
 
+    held  service -> the task definition that it goes on with for now
     Raises Refused (3) when a service would get an older image than it runs, unless that is allowed.
     """
     session.settings.require_images()
     if session.settings.pinned and not allow_older:
-        pins.require_not_older(session, live_images.running(session))
+        pins.require_not_older(session, live_services.images(session))
     require_saved_state(session.settings)
     require_nobody_applies(session)
+    given = {**_given(session), "held_services": held or {}}
     with runs.one_task_at_a_time(session.settings):
         for _ in range(HEALINGS):
-            made = _plan_once(terraform_, session)
+            made = _plan_once(terraform_, session, given)
             healed = [_untaint(terraform_, session, change) for change in made.plan.tainted_data()]
-            adopted = _adopt_unfinished(terraform_, session, made)
+            adopted = _adopt_unfinished(terraform_, session, made, given)
             if not healed and not adopted:
                 break
     return made
 
 
-def _plan_once(terraform_: Terraform, session: Session) -> SavedPlan:
+def _plan_once(terraform_: Terraform, session: Session, given: terraform.Given) -> SavedPlan:
     settings = session.settings
     saved_plan.discard(settings)
-    given, facts, draft = _given(session), saved_plan.present_facts(settings), saved_plan.draft(settings)
+    facts, draft = saved_plan.present_facts(settings), saved_plan.draft(settings)
     events: list[dict] = []
     say("Planning…")
     try:
@@ -157,7 +160,7 @@ def _untaint(terraform_: Terraform, session: Session, change: plans.Change) -> s
     return change.address
 
 
-def _adopt_unfinished(terraform_: Terraform, session: Session, made: SavedPlan) -> list[str]:
+def _adopt_unfinished(terraform_: Terraform, session: Session, made: SavedPlan, given: terraform.Given) -> list[str]:
     """Import what a stopped apply made without the state's knowing, before it is made a second time."""
     begun = set(recovery.noted(session.settings))
     lost = [change for change in made.plan.changes
@@ -170,7 +173,7 @@ def _adopt_unfinished(terraform_: Terraform, session: Session, made: SavedPlan) 
         id_ = recovery.find(session, change.type, arguments[change.address])
         if id_:
             say(f"{change.address}: its creation was interrupted, but it exists ({id_}); it is adopted.")
-            terraform_.import_(change.address, id_, _given(session))
+            terraform_.import_(change.address, id_, given)
             adopted.append(change.address)
     return adopted
 

@@ -31,7 +31,7 @@ def smoke(context, workspace=None, url="", layer=None, folder="", json=False, en
     else:
         stack = deployed(workspace, endpoint_from_env)
         address = stack.outputs["wms_endpoint"]
-        results, cause = look(stack.session, stack.outputs, layers, folder)
+        results, cause = look(stack.session, stack.outputs, settings.map_services[0], layers, folder)
     failed = [result for result in results if not result.ok]
     mends = [] if url else [cause.run] if cause else helpful(settings, failed)
     if json:
@@ -70,19 +70,19 @@ def map(context, workspace=None, url="", browser=True, endpoint_from_env=False):
     show(file.as_uri())
 
 
-def look(session: Session, outputs: dict, layers: list[str] | None,
+def look(session: Session, outputs: dict, name: str, layers: list[str] | None,
          folder: Path) -> tuple[list[LayerResult], Diagnosis | None]:
-    """A map of each layer of the deployed service; and when one shows no data, what the service's tasks say is wrong.
+    """A map of each layer of a deployed service; and when one shows no data, what the service's tasks say is wrong.
 
     Raises WentWrong (5), with the same, when it does not answer as a map service.
     """
-    begun, first = time.time(), outputs["services"][min(outputs["services"])]
+    begun, service = time.time(), outputs["services"][name]
 
     def cause() -> Diagnosis | None:
-        return ecs_tasks.complaint(session, outputs["cluster"], first, begun)
+        return ecs_tasks.complaint(session, outputs["cluster"], service, begun)
 
     try:
-        results = maps.smoke(outputs["wms_endpoint"], layers, folder)
+        results = maps.smoke(outputs["endpoints"][name], layers, folder)
     except WentWrong as wrong:
         known = cause()
         if known:

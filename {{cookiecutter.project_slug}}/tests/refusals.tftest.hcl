@@ -264,3 +264,54 @@ run "a_chamber_service_that_aws_keeps" {
 
   expect_failures = [var.services]
 }
+
+run "a_single_document_as_a_source" {
+  command = plan
+
+  variables {
+    storage = "s3"
+    index   = [{ source = "s3://scenes/one.odc-metadata.yaml" }]
+  }
+
+  expect_failures = [var.index]
+}
+
+run "a_bucket_that_the_services_may_not_read" {
+  command = plan
+
+  variables {
+    index = [{ source = "s3://scenes/landsat" }]
+  }
+
+  expect_failures = [var.index]
+}
+
+run "a_certificate_for_no_name" {
+  command = plan
+
+  variables {
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef"
+  }
+
+  expect_failures = [var.certificate_arn]
+}
+
+run "a_job_without_a_command" {
+  command = plan
+
+  variables {
+    jobs = { reports = { schedule = "rate(1 day)" } }
+  }
+
+  expect_failures = [var.jobs]
+}
+
+run "a_service_that_reads_a_master_password" {
+  command = plan
+
+  variables {
+    services = { ows = { chamber_service = "maps-dev-admin" } }
+  }
+
+  expect_failures = [var.services]
+}

@@ -357,3 +357,48 @@ run "the_embedded_aws_answers_for_its_load_balancers" {
 
   expect_failures = [var.embedded_aws]
 }
+
+run "a_held_service_goes_on_with_what_it_runs" {
+  command = plan
+
+  variables {
+    held_services = { ows = "arn:aws:ecs:ap-southeast-2:123456789012:task-definition/maps-default-ows:3" }
+  }
+
+  assert {
+    condition     = module.ecs["ows"].runs == "arn:aws:ecs:ap-southeast-2:123456789012:task-definition/maps-default-ows:3"
+    error_message = "A service got its new tasks before the database was prepared for them."
+  }
+}
+
+run "the_jobs_run_from_the_image_that_knows_them" {
+  command = plan
+
+  variables {
+    services = { cache = { path = "/cache/*", image = "example.com/nginx@sha256:0123456789012345678901234567890123456789012345678901234567890123" }, ows = {} }
+  }
+
+  assert {
+    condition     = local.administration.image == var.images["ows"] && output.wms_endpoint == output.endpoints["ows"]
+    error_message = "A service with an image of its own that sorts first is not the map service."
+  }
+}
+
+run "products_in_s3_are_read_by_the_jobs_alone" {
+  command = plan
+
+  variables {
+    products   = ["s3://definitions/products/*.yaml"]
+    ows_config = "s3://settings/ows/ows.json"
+  }
+
+  assert {
+    condition     = jsondecode(local.administration.policy[1]).Statement[0].Resource == ["arn:aws:s3:::definitions/products/*"] && length(local.services["ows"].policy) == 1
+    error_message = "The products."
+  }
+
+  assert {
+    condition     = jsondecode(local.services["ows"].policy[0]).Statement[0].Resource == "arn:aws:s3:::settings/ows/*"
+    error_message = "What the configuration includes lies beside it."
+  }
+}

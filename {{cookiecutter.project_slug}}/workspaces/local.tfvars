@@ -40,7 +40,7 @@ services = {
     cpu           = 256  # of 1024 a core
     memory        = 1024 # MiB
 
-    health_check_grace_period = 30 # seconds; containers start quickly here, and a bad one is found out sooner
+    health_check_grace_period = 60 # seconds; a bad revision is found out sooner than with the default
   }
 }
 alb_deletion_protection = false

@@ -123,7 +123,7 @@ def test_a_deployment_that_was_replaced_by_another_is_not_deployed(wait):
 
 def test_another_deployment_of_the_same_task_definition_is_not_ours(wait):
     """A forced new deployment of what we deployed: ours, by its id, has gone."""
-    with pytest.raises(WentWrong):
+    with pytest.raises(WentWrong, match="not started anew: the new tasks of small-ows:2 failed; the earlier ones run on."):
         wait(service(NEW_STARTS, OLD_RUNS), service(deployment("d-3", NEW, "COMPLETED", running=2)))
 
 
@@ -206,6 +206,40 @@ def test_a_task_that_ends_badly_is_told_once_and_while_it_happens(wait):
     assert told == [
         "task 11111111 ended: The database refuses the password of wms: it is not the one in the parameter store."
     ]
+
+
+def test_last_lines_that_come_late_are_read_again_before_it_is_called_wrong(wait):
+    """The scheduler took the task away while it still spoke: at first only ECS's reason is known."""
+    canned, early, told = failing(), iter([events("starting")] * 2), []
+    canned["get_log_events"] = lambda **arguments: next(early, events("starting", PASSWORD))(**arguments)
+    canned["describe_tasks"]["tasks"][0].update(stoppedReason="Task failed ELB health checks in (target-group x)")
+    canned["describe_tasks"]["tasks"][0]["containers"][0].pop("exitCode")
+    with pytest.raises(WentWrong, match="The database refuses the password of wms") as wrong:
+        wait(service(NEW_STARTS, OLD_RUNS), service(OLD_RUNS), say=told.append, **canned)
+    assert wrong.value.run == "invoke service.run init-db"
+    assert ["password" in each for each in told] == [False, True]
+
+
+def said_by(local, now: tuple[str, ...], as_it_started: tuple[str, ...]):
+    aws = CannedAws(
+        local,
+        filter_log_events={"events": [{**each, "logStreamName": "ows/ows/1"} for each in events(*now)()["events"]]},
+        list_tasks={"taskArns": ["a"]},
+        describe_tasks={"tasks": [task(status="RUNNING")]},
+        describe_task_definition=definition(),
+        get_log_events=events(*as_it_started),
+    )
+    found = ecs_tasks.complaint(aws, "small", {"service": "ows", "log_group": "/small/apps/ows"}, 1767225600)
+    assert aws.calls("filter_log_events")[0]["startTime"] == 1767225600000
+    return found and found.run
+
+
+def test_what_tasks_say_of_a_request_counts_more_than_what_they_said_as_they_started(local, monkeypatch):
+    monkeypatch.setattr(ecs_tasks, "LATE", 0)
+    ranges, down = "Layer scene is ready but no ranges are available.", "server closed the connection unexpectedly"
+    assert said_by(local, (ranges,), (down,)) == "invoke service.run ranges"
+    assert said_by(local, ("GET /ping 200",), (ranges,)) == "invoke service.run ranges"
+    assert said_by(local, (), ("started",)) is None
 
 
 @pytest.mark.parametrize("old", [{"definition": OLD}, {"createdAt": START}])

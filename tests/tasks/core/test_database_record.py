@@ -43,7 +43,7 @@ def make_database(session, client):
 def run_all(session) -> None:
     record = database_record.load(session)
     for job in record.needed(session.settings):
-        record = database_record.write(session, record, job)
+        record = database_record.note(session, record, job, True)
 
 
 def changed(session, file: str, text: str):
@@ -65,16 +65,16 @@ def test_a_new_database_is_not_ready_until_the_last_job_has_ended(session, make_
     make_database()
     record = database_record.load(session)
     for job in JOBS[:-1]:
-        record = database_record.write(session, record, job)
+        record = database_record.note(session, record, job, True)
     assert database_record.load(session).unready(session.settings) == ["ows"]
-    database_record.write(session, record, JOBS[-1])
+    database_record.note(session, record, JOBS[-1], True)
     assert database_record.load(session).unready(session.settings) == []
 
 
 def test_a_deploy_that_was_killed_goes_on_with_the_next_job(session, make_database):
     make_database()
-    record = database_record.write(session, database_record.load(session), "init-db")
-    database_record.write(session, record, "schema")
+    record = database_record.note(session, database_record.load(session), "init-db", True)
+    database_record.note(session, record, "schema", True)
     assert database_record.load(session).needed(session.settings) == ["products", "index", "ranges"]
 
 
@@ -144,3 +144,16 @@ def test_somebody_else_s_chamber_service_is_left_alone(root):
     (root / "workspaces" / "local.tfvars").write_text(text.replace("image = null", 'chamber_service = "shared-secrets"'))
     found = settings.load("local", root)
     assert found.serving_services == {"ows": "shared-secrets"} and found.own_chamber_services == []
+
+
+def test_a_restart_stays_due_until_it_is_done(session, make_database):
+    make_database()
+    record = database_record.load(session)
+    for job in JOBS[:-1]:
+        record = database_record.note(session, record, job, True)
+    assert not database_record.load(session).restart
+    record = database_record.note(session, record, "ranges", True)
+    record = database_record.note(session, record, "ranges", False)
+    assert database_record.load(session).restart
+    database_record.note_restarted(session, record)
+    assert not database_record.load(session).restart and database_record.load(session).ready

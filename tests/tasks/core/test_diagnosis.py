@@ -42,6 +42,7 @@ LINES = [
         "plan",
     ),
     ("(psycopg2.OperationalError) server closed the connection unexpectedly", "went away", "plan"),
+    ("(psycopg2.OperationalError) SSL connection has been closed unexpectedly", "went away", "plan"),
     # datacube and OWS
     ("IndexSetupError: No DB schema exists. Have you run init?", "The database is empty", "service.run init-db"),
     ("run `datacube system init`", "The database is empty", "service.run init-db"),
@@ -52,6 +53,7 @@ LINES = [
     ),
     (MISSING + " not exist", "OWS's tables are missing", "service.run schema"),
     ("[WARNING] Layer scene is ready but no ranges are available.", "The layer scene has no ranges", "service.run ranges"),
+    ("[ERROR] No ranges found for layer scene", "The layer scene has no ranges", "service.run ranges"),
     (
         "(psycopg2.errors.InsufficientPrivilege) permission denied for schema ows",
         "may not read OWS's tables",

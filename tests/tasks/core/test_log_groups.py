@@ -34,9 +34,10 @@ def write(client, slug):
     return put
 
 
-def test_the_last_lines_of_a_container(aws, write):
+def test_the_first_and_the_last_lines_of_a_container(aws, write):
     group = write("ows/ows/1", *(f"line {number}" for number in range(30)))
     assert log_groups.last(aws, group, "ows/ows/1", count=3) == ["line 27", "line 28", "line 29"]
+    assert log_groups.first(aws, group, "ows/ows/1", count=3) == ["line 0", "line 1", "line 2"]
 
 
 @pytest.mark.parametrize("missing", ["group", "stream"])

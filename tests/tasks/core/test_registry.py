@@ -25,6 +25,14 @@ def test_the_repository_is_made_once_with_tags_that_never_move(aws, client):
         "A rule by age deletes images that still run."  # fmt: skip
 
 
+def test_a_repository_that_a_killed_run_left_without_its_policy_gets_it(aws, client):
+    name = aws.settings.project.slug
+    registry.ensure(aws)
+    client("ecr").delete_lifecycle_policy(repositoryName=name)
+    assert registry.ensure(aws) is False
+    assert client("ecr").get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"]
+
+
 @pytest.mark.parametrize(("region", "address"), [
     ("ap-southeast-2", "111111111111.dkr.ecr.ap-southeast-2.amazonaws.com"),
     ("cn-north-1", "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn"),

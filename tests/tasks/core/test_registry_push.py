@@ -117,7 +117,8 @@ def test_a_login_that_is_refused_while_pushing(there, at, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(there.docker_configuration(password="wrong")))
     answers = iter([None])
     real = registry._digest
-    monkeypatch.setattr(registry, "_digest", lambda *each: next(answers) if answers.__length_hint__() else real(*each))
+    monkeypatch.setattr(registry, "_digest", lambda *each, **more: next(answers) if answers.__length_hint__() else real(
+        *each, **more))
     with pytest.raises(Failed, match="refuses the login"):
         push(here)
 
@@ -132,9 +133,17 @@ def test_a_credential_helper_that_is_not_here(there, at, monkeypatch, tmp_path):
 
 def test_a_registry_that_nobody_serves(docker_engine, at):
     here = at(f"localhost:{real_registry.free_port()}")
-    with pytest.raises(Failed, match="does not answer") as failed:
+    with pytest.raises(Failed, match="does not answer, .*Nothing is pinned.$") as failed:
         push(here)
-    assert "\n" not in failed.value.message
+    assert "\n" not in failed.value.message and failed.value.run == "invoke docker.push -w dev"
+
+
+def test_who_only_asks_is_told_nothing_of_pins_and_pushes(docker_engine, at):
+    here = at(f"localhost:{real_registry.free_port()}")
+    for ask in (lambda: registry.digest(here, "1"), lambda: registry.resolve(here, f"{registry.repository(here.settings)}:1")):
+        with pytest.raises(Failed, match="does not answer") as failed:
+            ask()
+        assert "pinned" not in failed.value.message and failed.value.run is None
 
 
 def test_a_registry_that_dies_in_the_middle_of_a_push(there, at, slug, monkeypatch):
@@ -157,16 +166,16 @@ def test_a_registry_without_room(docker_engine, registry_tools, at, tmp_path, mo
             ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", storage], capture_output=True).returncode:
         pytest.skip("A file system of 256 kB wants root.")
     found = real_registry.Registry(tmp_path / "registry", login=False, storage=storage)
-
-    def fill(event: dict) -> None:
-        """Once the layer is there: the engine tries a layer five times, for almost a minute, and the rest once."""
-        if event.get("status") == "Pushed":
-            subprocess.run(["dd", "if=/dev/zero", f"of={storage}/rest"], capture_output=True)
-
     try:
         here = at(found.start().address, secrets.token_bytes(2000))
+        # The layer is there already: the engine tries one five times, for almost a minute, and the rest once.
+        push(here)
+        with open(images.context(here.settings) / "Dockerfile", "a") as dockerfile:
+            dockerfile.write("LABEL another=image\n")
+        images.build(here.settings, lambda line: None)
+        subprocess.run(["dd", "if=/dev/zero", f"of={storage}/rest"], capture_output=True)
         with pytest.raises(Failed, match="as one does whose disk is full; .*500 Internal Server Error") as failed:
-            push(here, fill)
+            push(here)
         assert "\n" not in failed.value.message and nothing_is_pinned(here)
     finally:
         found.kill()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core import runs, terraform
-from tasks.core.console import Failed
+from tasks.core.console import BadInput, Failed
 from tasks.core.session import Session
 from tasks.core.terraform import Terraform
 
@@ -198,6 +198,48 @@ resource "terraform_data" "bad" {
     assert said.startswith("terraform apply failed. ") and "\n" not in said
     for address in ('terraform_data.bad["a"]', 'terraform_data.bad["b"]'):
         assert said.count(f"{address}: local-exec provisioner error. Error running command 'exit 3'") == 1
+
+
+@pytest.mark.parametrize(("value", "said"), [
+    ("{ a = 2 }", "sizes: 4 or more each."),
+    ('{ a = "two" }', "The given value is not suitable for var.sizes declared at main.tf:"),
+])  # fmt: skip
+def test_a_value_that_terraform_refuses_is_bad_input_with_its_place(stack, local, value, said):
+    made = stack("""
+variable "sizes" {
+  type = map(number)
+  validation {
+    condition     = alltrue([for size in values(var.sizes) : size >= 4])
+    error_message = "sizes: 4 or more each."
+  }
+}
+""")
+    line = len(local.tfvars.read_text().splitlines()) + 1
+    with open(local.tfvars, "a") as file:
+        file.write(f"sizes = {value}\n")
+    refused = refusal(made, {})
+    assert isinstance(refused, BadInput) and refused.message.startswith(f"local.tfvars, line {line}: {said}")
+    assert "checked by" not in refused.message and "\n" not in refused.message
+
+
+def test_a_value_that_no_file_has_is_refused_without_a_place(stack, local):
+    made = stack("""
+variable "given" {
+  validation {
+    condition     = var.given == "right"
+    error_message = "given: right was expected."
+  }
+}
+""")
+    refused = refusal(made, {"given": "wrong"})
+    assert (refused.code, refused.message) == (4, "given: right was expected.")
+    assert refusal(made, {}).code == 1, "A value that is missing is another failure."
+
+
+def refusal(made: Terraform, given: dict):
+    run = made.plan(made.settings.root / "p", given)
+    assert runs.follow(run, lambda event: None) == 1
+    return terraform.explain(run)
 
 
 def test_a_lock_that_somebody_holds_names_who_and_since_when(aws, client, stack, planned, gate):

@@ -8,7 +8,8 @@ import sys
 
 from .failures import MISCONFIGURED, JobFailed
 
-JOBS = {"init-db": "init_db", "schema": "schema", "products": "products", "index": "index", "ranges": "ranges"}
+JOBS = {"init-db": "init_db", "schema": "schema", "products": "products", "index": "index", "ranges": "ranges",
+        "update": "update"}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,6 +1,7 @@
-"""YAML and JSON documents from where the tfvars say: in the image, in S3, at a URL.
+"""YAML and JSON documents from where the tfvars say.
 
-A place is ``image/...`` (below /ows in the image), ``s3://bucket/...`` or ``https://...``.
+Products are ``image/...`` (below /ows in the image), ``s3://bucket/...`` or ``https://...``; datasets lie below
+``image/folder``, ``s3://bucket/folder`` or ``/folder``, a folder of the file system that is mounted into the container.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from urllib.request import urlopen
 
 import yaml
 
-from .aws import Store, parts
+from .aws import Store
 from .failures import JobFailed, Misconfigured, Unavailable
 
 IMAGE = Path(__file__).resolve().parents[1]
-SUFFIXES = (".yaml", ".yml", ".json")
-PLACES = "image/..., s3://bucket/... or https://... was expected"
+PRODUCTS = "image/..., s3://bucket/... or https://..."
+SOURCES = "s3://bucket/folder, image/folder or /folder"
 
 
 def setting(name: str) -> list:
@@ -52,33 +53,21 @@ class Reader:
         """The addresses of one entry of ``products``: a file, a pattern of files in the image, or a URL."""
         if _scheme(place) in ("s3", "http", "https"):
             return [place]
-        found = sorted(glob.glob(str(_in_image(place)), recursive=True))
+        found = sorted(glob.glob(str(_in_image(place, PRODUCTS)), recursive=True))
         if not found:
             raise Misconfigured(f"There is no {place} in the image.", "invoke docker.build")
         return [Path(path).as_uri() for path in found]
 
     def below(self, source: str, pattern: str) -> Iterator[str]:
         """The addresses below one source of ``index`` whose name, seen from there, matches the pattern. A ``*`` goes
-        through folders too. A source that is itself a document is the only one."""
+        through folders too."""
         if _scheme(source) == "s3":
-            _, prefix = parts(source)
-            if source.endswith(SUFFIXES):
-                yield source
-                return
-            folder = source if not prefix or source.endswith("/") else f"{source}/"
+            folder = f"{source.rstrip('/')}/"
             for url in self.store.names(folder):
                 if fnmatchcase(url[len(folder):], pattern):
                     yield url
             return
-        if _scheme(source) in ("http", "https"):
-            if not source.endswith(SUFFIXES):
-                raise Misconfigured(f"{source} cannot be listed: over HTTP only single documents can be indexed.")
-            yield source
-            return
-        place = _in_image(source)
-        if place.is_file():
-            yield place.as_uri()
-            return
+        place = Path(source) if source.startswith("/") else _in_image(source, SOURCES)
         for path in sorted(place.rglob("*")):
             if path.is_file() and fnmatchcase(path.relative_to(place).as_posix(), pattern):
                 yield path.as_uri()
@@ -118,7 +107,7 @@ def _scheme(place: str) -> str:
     return urlparse(place).scheme
 
 
-def _in_image(place: str) -> Path:
+def _in_image(place: str, expected: str) -> Path:
     if not place.startswith("image/"):
-        raise Misconfigured(f"{place} is no place that a job can read: {PLACES}.", "invoke service.status")
+        raise Misconfigured(f"{place} is no place that a job can read: {expected} was expected.", "invoke service.status")
     return IMAGE / place.removeprefix("image/")

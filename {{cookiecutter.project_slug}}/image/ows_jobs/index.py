@@ -116,21 +116,19 @@ class Datasets:
 
     def put(self) -> Counter[str]:
         """Puts what was taken into the datacube, and looks whether it is there."""
-        outcome: Counter[str] = Counter()
         known = {dataset.id: dataset for dataset in self._index.datasets.bulk_get(list(self._taken))}
-        for id_, dataset in self._taken.items():
-            how = self._put(dataset, known.get(id_))
-            outcome[how] += how != ""
-        there = dict(zip(self._taken, self._index.datasets.bulk_has(list(self._taken)), strict=True))
-        for id_, dataset in self._taken.items():
-            if not there[id_]:
-                outcome["added"] -= 1
-                self.refuse(dataset.uri, "it was added, and is not in the datacube.")
+        done = {id_: self._put(dataset, known.get(id_)) for id_, dataset in self._taken.items()}
+        written = [id_ for id_, how in done.items() if how in ("added", "updated")]
+        for id_, there in zip(written, self._index.datasets.bulk_has(written), strict=True):
+            if not there:
+                self.refuse(self._taken[id_].uri, f"it was {done.pop(id_)}, and is not in the datacube.")
+        outcome = Counter(how for how in done.values() if how)
         outcome["failed"] = self._failed
         self._taken, self._failed = {}, 0
         return +outcome
 
-    def _put(self, dataset, known) -> str:
+    def _put(self, dataset, known) -> str | None:
+        """How it went; None for a dataset that was refused."""
         from datacube.utils import changes, jsonify_document
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -149,4 +147,4 @@ class Datasets:
             return "updated"
         except (ValueError, KeyError, SQLAlchemyError) as error:
             self.refuse(dataset.uri, one_line(error))
-            return ""
+            return None

@@ -5,6 +5,8 @@ A layer that is not dynamic learns of changed ranges only at a restart: the resu
 
 from __future__ import annotations
 
+import sys
+
 from .database import Database, connected, one_line
 from .failures import JobFailed
 
@@ -41,15 +43,19 @@ def _update() -> list[str]:
 
     upstream.datacube_ows_update("--views")
     try:
-        layers = get_config(called_from_update_ranges=True).layer_index
+        with upstream.quietly() as said:
+            layers = get_config(called_from_update_ranges=True).layer_index
     except ConfigException as error:
         raise JobFailed(f"The OWS configuration cannot be read: {one_line(error)}", "invoke docker.build") from error
+    if not all(layer.ready for layer in layers.values()):
+        _show_why(said.getvalue())
     failures: list[JobFailed] = []
     cache: dict = {}
     for name, layer in layers.items():
         try:
             _require_data(name, layer)
-            layer.ows_index().create_range_entry(layer, cache)
+            with upstream.quietly():
+                layer.ows_index().create_range_entry(layer, cache)
         except JobFailed as failure:
             failures.append(failure)
         except SQLAlchemyError as error:
@@ -59,6 +65,13 @@ def _update() -> list[str]:
     if failures:
         raise JobFailed(" ".join(failure.sentence for failure in failures), failures[0].run)
     return list(layers)
+
+
+def _show_why(said: str) -> None:
+    """What OWS says of layers that it could not load; not what is so of every layer before its first ranges."""
+    for line in said.splitlines():
+        if not line.endswith("is ready but no ranges are available."):
+            print(line, file=sys.stderr)
 
 
 def _require_data(name: str, layer) -> None:

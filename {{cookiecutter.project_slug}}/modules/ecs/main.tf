@@ -46,7 +46,7 @@ resource "aws_ecs_task_definition" "service-task" {
 resource "aws_ecs_service" "service" {
   name            = var.name
   cluster         = var.cluster
-  task_definition = aws_ecs_task_definition.service-task.arn
+  task_definition = coalesce(var.held_task_definition, aws_ecs_task_definition.service-task.arn)
   desired_count   = var.desired_count
 
   capacity_provider_strategy {

@@ -17,3 +17,8 @@ output "desired_count" {
   description = "How many tasks it was told to run."
   value       = aws_ecs_service.service.desired_count
 }
+
+output "runs" {
+  description = "ARN of the revision that the service is told to run: `task_definition`, or the one that it is held at."
+  value       = aws_ecs_service.service.task_definition
+}

@@ -48,6 +48,12 @@ variable "desired_count" {
   }
 }
 
+variable "held_task_definition" {
+  description = "ARN of an earlier revision that the service goes on with for now; null takes the one that is made here."
+  type        = string
+  default     = null
+}
+
 variable "container_definitions" {
   description = "The container definitions, JSON."
   type        = string

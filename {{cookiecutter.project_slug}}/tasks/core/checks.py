@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from . import images, initialise, keys, live_images, machine_image, registry, state_bucket, terraform
+from . import images, initialise, keys, live_services, machine_image, registry, state_bucket, terraform
 from .console import Failed, TaskError
 from .session import Session, error_code, explain
 
@@ -128,7 +128,7 @@ def _images(session: Session):
 
 def _images_that_run(session: Session):
     """ECR keeps a number of images, and one that runs may be old: a task that starts elsewhere could not pull it."""
-    digests = {image.partition("@")[2] for image in live_images.running(session).values() if "@" in image}
+    digests = {image.partition("@")[2] for image in live_services.images(session).values() if "@" in image}
     found = registry.expiring(session, digests) if registry.exists(session) else []
     if not found:
         return Verdict.OK, "all in the repository, and none about to go", ""

@@ -197,10 +197,14 @@ class Following:
             return
         self._look_at_stopped()
 
-    def _look_at_stopped(self) -> None:
+    def _look_at_stopped(self, again: bool = False) -> None:
+        """``again``: also at those that were not understood, since the last lines of a log come late."""
         for task in ecs_tasks.find(self.session, self.cluster, "STOPPED", serviceName=self.name):
-            if task.failed and task.id not in self.endings and self._is_ours(task):
-                self.endings[task.id] = found = ecs_tasks.ending(self.session, task)
+            known = self.endings.get(task.id)
+            if not task.failed or not self._is_ours(task) or (known and (known.understood or not again)):
+                continue
+            self.endings[task.id] = found = ecs_tasks.ending(self.session, task)
+            if known is None or found.cause != known.cause:
                 self.say(f"task {task.id[:8]} ended: {found.cause}")
 
     def _is_ours(self, task: ecs_tasks.Task) -> bool:
@@ -216,15 +220,15 @@ class Following:
             return f"{self.name} was not deployed: {wanted} failed, and there is no earlier deployment to go back to."
         before = _revision(others[0].task_definition)
         if before == wanted:
-            return f"{self.name} was not deployed: new tasks of {wanted} failed, and ECS went back to the deployment before."
+            return f"{self.name} was not started anew: the new tasks of {wanted} failed; the earlier ones run on."
         return f"{self.name} was not deployed: {wanted} failed and {before} is in its place."
 
     def _wrong(self, sentence: str, reason: str = "") -> WentWrong:
         """The sentence with what is known of the cause: from the tasks that ended badly, else in ECS's own words."""
-        self._look_at_stopped()
+        self._look_at_stopped(again=True)
         ending, known = self._ending(), self._known()
         said = [sentence]
-        if known and not (ending and ending.diagnosis):
+        if known and not (ending and ending.diagnosis == known):
             said.append(known.cause)
         if ending:
             said.append(ending.told)
@@ -234,19 +238,19 @@ class Following:
 
     def _ending(self) -> Ending | None:
         """The newest ending that we understand, else the newest."""
-        newest_first = sorted(reversed(self.endings.values()), key=lambda ending: ending.diagnosis is None)
+        newest_first = sorted(reversed(self.endings.values()), key=lambda ending: not ending.understood)
         return newest_first[0] if newest_first else None
 
     def _known(self) -> diagnosis.Diagnosis | None:
         """What is wrong: from an ending, else from what a task that still runs says, and from targets and events."""
         ending = self._ending()
-        if ending and ending.diagnosis:
+        if ending and ending.understood:
             return ending.diagnosis
         said = "\n".join([*self.service.health.reasons, *(event.text for event in self.service.events[:5])])
         running = ecs_tasks.find(self.session, self.cluster, serviceName=self.name)
         ours = next((task for task in running if self._is_ours(task)), None)
         lines = ecs_tasks.last_lines(self.session, ours) if ours else []
-        return diagnosis.explain(lines, said, self.session.settings)
+        return diagnosis.explain(lines, said, self.session.settings) or (ending and ending.diagnosis)
 
 
 def wait_until_deployed(session: Session, cluster: str, name: str, task_definition: str,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from . import database, initialise, state_bucket
@@ -21,11 +21,18 @@ JOBS = ("init-db", "schema", "products", "index", "ranges")  # in the order in w
 
 @dataclass(frozen=True)
 class Record:
-    """database  AWS's id of the instance;  done  job -> fingerprint of what it was given;  services  with a login role."""
+    """What was done to one database.
+
+    database  AWS's id of the instance
+    done      job -> fingerprint of what it was given
+    services  chamber services with a login role
+    restart   ranges have changed since the services last started: their tasks have read the old ones
+    """
 
     database: str | None = None
     done: dict[str, str] = field(default_factory=dict)
     services: tuple[str, ...] = ()
+    restart: bool = False
 
     @property
     def ready(self) -> bool:
@@ -50,19 +57,27 @@ def load(session: Session) -> Record:
     saved = state_bucket.read_json(session, _key(session.settings)) or {}
     if present is None or saved.get("database") != present:
         return Record(database=present)
-    return Record(present, saved["done"], tuple(saved["services"]))
+    return Record(present, saved["done"], tuple(saved["services"]), saved["restart"])
 
 
-def write(session: Session, record: Record, job: str) -> Record:
-    """Note that a job has ended well; answers the record with it."""
-    following = replace(
+def note(session: Session, record: Record, job: str, changed: bool) -> Record:
+    """Note that a job has ended well, and whether it changed anything; answers the record with it."""
+    return _write(session, replace(
         record,
         done={**record.done, job: fingerprints(session.settings)[job]},
         services=tuple(session.settings.own_chamber_services) if job == "init-db" else record.services,
-    )
-    state_bucket.write_json(session, _key(session.settings), {
-        "database": following.database, "done": following.done, "services": list(following.services)})
-    return following
+        restart=record.restart or (job == "ranges" and changed),
+    ))
+
+
+def note_restarted(session: Session, record: Record) -> Record:
+    """Note that every service has started since the ranges last changed."""
+    return _write(session, replace(record, restart=False)) if record.restart else record
+
+
+def _write(session: Session, record: Record) -> Record:
+    state_bucket.write_json(session, _key(session.settings), asdict(record))
+    return record
 
 
 def fingerprints(settings: Settings) -> dict[str, str]:

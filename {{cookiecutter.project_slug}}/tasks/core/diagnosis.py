@@ -15,10 +15,11 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """``cause`` is one sentence; ``run`` the command that mends it, or shows more."""
+    """``cause`` is one sentence; ``run`` the command that mends it, or shows more; ``vague`` as in Known."""
 
     cause: str
     run: str
+    vague: bool = False
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,17 @@ class Known:
     """A line that we know.
 
     pattern  searched in each line, and in ECS's reason; its groups fill ``{0}``, ``{1}`` … of the sentence
-    cause    the sentence; {service} is the chamber service that was read,  the workspace
+    cause    the sentence; {service} is the chamber service that was read, {workspace} the workspace
     task     the task to run, with its arguments
     admin    the task to run instead when an administration job said it
+    vague    something else must have caused it, which nothing that was said tells
     """
 
     pattern: str
     cause: str
     task: str
     admin: str = ""
+    vague: bool = False
 
 
 CONNECTION = r'connection to server at "([^"]+)"[^,]*(?:, port \d+)? failed: '  # libpq
@@ -133,7 +136,7 @@ KNOWN = (
     Known(r"(?:OperationalError|failed: ).*(?:timeout expired|Connection timed out)",
           "The database does not answer: a security group or the network drops what is sent to it.",
           "plan"),
-    Known(r"server closed the connection unexpectedly",
+    Known(r"(?:server closed the connection|SSL connection has been closed) unexpectedly|terminating connection due to",
           "The database went away.",
           "plan"),
     Known(r"server does not support SSL",
@@ -214,13 +217,16 @@ KNOWN = (
     # --- nothing above, but the load balancer says how the health path answers (ECS's event and stop reason)
     Known(r"Health checks failed with these codes: \[(\d+)\]",
           "The health path answers with code {0}.",
-          "logs.tail"),
+          "logs.tail",
+          vague=True),
     Known(r"Request timed out|health checks? (?:timed out|failed).*timed? ?out",
           "The health path does not answer in time.",
-          "logs.tail"),
+          "logs.tail",
+          vague=True),
     Known(r"failed (?:ELB|container) health checks|is unhealthy",
-          "The health path does not answer as it should.",
-          "logs.tail"),
+          "The health path does not answer as it should, or not before the service's health_check_grace_period is over.",
+          "logs.tail",
+          vague=True),
 )
 
 
@@ -244,4 +250,4 @@ def _diagnosis(known: Known, found: re.Match, settings: Settings, service: str) 
     helps = known.admin if known.admin and service == settings.admin_service else known.task
     task, *arguments = helps.format(*words, service=service).split()
     return Diagnosis(known.cause.format(*words, service=service, workspace=settings.workspace),
-                     settings.command(task, *arguments))
+                     settings.command(task, *arguments), known.vague)

@@ -14,6 +14,7 @@ from .settings import Settings
 LAST_LINES = 200  # of a log, to find the cause in: a traceback of OWS alone has 70
 SHOWN_LINES = 8
 PAGE = 100  # tasks that one call may ask for
+START_LINES = 60  # of a log: OWS has 45 before its first request
 LATE = 4  # seconds that a line may take to reach CloudWatch
 
 
@@ -85,6 +86,10 @@ class Ending:
         """``service``: the chamber service that it read, unless that is the services' own."""
         last = tuple(lines[-LAST_LINES:])
         return cls(task, last, diagnosis.explain(last, task.why, settings, service))
+
+    @property
+    def understood(self) -> bool:
+        return self.diagnosis is not None and not self.diagnosis.vague
 
     @property
     def cause(self) -> str:
@@ -163,7 +168,7 @@ def complaint(session: Session, cluster: str, service: dict, since: float) -> di
             break
         time.sleep(1)
     places = [log_of(session, task) for task in find(session, cluster, serviceName=service["service"])]
-    said = [line for place in places if place for line in log_groups.first(session, *place, LAST_LINES)]
+    said = [line for place in places if place for line in log_groups.first(session, *place, START_LINES)]
     return diagnosis.explain(said, "", session.settings)
 
 

@@ -125,7 +125,7 @@ def reset(root: Path, say: Say) -> Server:
         shutil.rmtree(home)
     if not before.running:
         return look(home)
-    return _start_for(root, before.port or PORT, say, embedded_containers.ask(before.containers))
+    return _start_for(root, before.port or PORT, say, embedded_containers.ask(before.reason))
 
 
 def _start_for(root: Path, port: int, say: Say, containers: Containers) -> Server:

@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import ecs_tasks, embedded_aws, log_groups
 from .console import BadInput, Failed, Interrupted, Refused, TookTooLong, WentWrong, say
@@ -24,13 +24,12 @@ PURPOSE = {  # the image's own jobs, in the order of a first deployment
     "index": "the datasets of the workspace",
     "ranges": "what each layer covers, in space and time",
 }
-OWN = tuple(PURPOSE)
+OWN = (*PURPOSE, "update")  # update is index and ranges in one, for the clock
 ADMIN = "admin"
 LIMIT = 4 * 60 * 60  # an index of many datasets takes hours
 POLL = 2
 QUIET = 30  # seconds without a word after which a task that waits for a machine is mentioned again
 RESULT = "RESULT "
-DERIVED = "Derived_by"  # the tag of a revision that was made for one run
 
 # What RunTask answers instead of a task (`failures`), as a sentence. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
 NO_ROOM = {
@@ -76,6 +75,10 @@ class Job:
         """Whether a task of this family runs this job."""
         return self.command is None or task.command == self.command
 
+    def is_given_the_same(self, task: Task) -> bool:
+        """Whether it is told what this job is told: another revision may name other datasets, or another image."""
+        return task.definition == self.task_definition
+
 
 def find(outputs: dict, name: str) -> Job:
     """The job of that name: the workspace's own, else the image's. Raises BadInput (4) with the names that there are."""
@@ -99,30 +102,19 @@ def require_containers(session: Session) -> None:
                           f"{f': {reason}' if reason else ''}.", run="invoke local.status")
 
 
-def run(session: Session, outputs: dict, job: str, on_log: Callable[[str], None],
-        environment: dict[str, str] | None = None, image: str | None = None, limit: float = LIMIT,
+def run(session: Session, outputs: dict, job: str, on_log: Callable[[str], None], limit: float = LIMIT,
         on_state: Callable[[str], None] = say, poll: float = POLL) -> dict:
     """Run a job to its end, or follow it when it runs already; answers the RESULT of its last line ({} without one).
 
-    environment  more variables for this run
-    image        when it is not the task definition's: a revision with it is made for this run, and deregistered after it
     Raises WentWrong (5) when it fails, TookTooLong (6), Refused (3) where no task runs, BadInput (4) for an unknown job,
     Failed (1) when ECS starts none.
     """
     wanted = find(outputs, job)
     require_containers(session)
-    task, derived = _running(session, wanted, on_log, on_state, limit, poll), None
-    try:
-        if task is None:
-            derived = _derive(session, wanted, image)
-            task = _start(session, wanted, derived or wanted.task_definition, environment or {},
-                          outputs.get("capacity_provider"))
-        elif task.definition != wanted.task_definition:
-            derived = _if_derived(session, task.definition)
-        return _follow(session, _Run(session, wanted, task, on_log, on_state), limit, poll)
-    finally:
-        if derived:
-            session.client("ecs").deregister_task_definition(taskDefinition=derived)
+    task = _running(session, wanted, on_log, on_state, limit, poll)
+    if task is None:
+        task = _start(session, wanted, outputs.get("capacity_provider"))
+    return _follow(session, _Run(session, wanted, task, on_log, on_state), limit, poll)
 
 
 def stop(session: Session, outputs: dict, job: str) -> list[str]:
@@ -182,30 +174,26 @@ class _Run:
 
 
 def _running(session: Session, job: Job, on_log, on_state, limit: float, poll: float) -> Task | None:
-    """The task that runs this job already. Another job of the same family is waited for: the two write one database."""
+    """The task that runs this very job already. Whatever else runs of its family is waited for: all write one database."""
     for task in ecs_tasks.find(session, job.cluster, family=job.family):
-        if job.is_it(task):
+        if job.is_it(task) and job.is_given_the_same(task):
             on_state(f"{job.name} runs already (task {task.id[:8]}); following it.")
             return task
-        other = task.command[-1] if task.command else "another job"
+        other = "an earlier one" if job.is_it(task) else task.command[-1] if task.command else "another job"
         on_state(f"{other} still runs (task {task.id[:8]}); {job.name} comes after it.")
         try:
-            _follow(session, _Run(session, Job(**{**vars(job), "name": other}), task, on_log, on_state), limit, poll)
+            _follow(session, _Run(session, replace(job, name=other), task, on_log, on_state), limit, poll)
         except WentWrong as wrong:
             on_state(wrong.message)
     return None
 
 
-def _start(session: Session, job: Job, definition: str, environment: dict[str, str], provider: str | None) -> Task:
-    override: dict = {"name": job.container}
-    if job.command:
-        override["command"] = list(job.command)
-    if environment:
-        override["environment"] = [{"name": name, "value": value} for name, value in environment.items()]
+def _start(session: Session, job: Job, provider: str | None) -> Task:
+    override = {"name": job.container, **({"command": list(job.command)} if job.command else {})}
     # with a capacity provider a task waits for a machine; without one RunTask refuses when there is no room
     where = {"capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}]} if provider else {}
     answer = session.client("ecs").run_task(
-        cluster=job.cluster, taskDefinition=definition, count=1, startedBy=job.started_by, group=f"job:{job.name}",
+        cluster=job.cluster, taskDefinition=job.task_definition, count=1, startedBy=job.started_by, group=f"job:{job.name}",
         overrides={"containerOverrides": [override]}, enableECSManagedTags=True, propagateTags="TASK_DEFINITION",
         clientToken=str(uuid.uuid4()), **where)  # a call that boto3 repeats starts one task all the same
     if not answer["tasks"]:
@@ -263,26 +251,3 @@ def _result(session: Session, run: _Run) -> dict:
     failed = f"failed with exit code {code}" if code is not None else "did not start"
     more = session.settings.command("logs.tail", "--job", job.name)
     raise WentWrong(f"The job {job.name} {failed}. {ending.told}", run=ending.diagnosis.run if ending.diagnosis else more)
-
-
-def _derive(session: Session, job: Job, image: str | None) -> str | None:
-    """A revision of the job's task definition with this image, for one run; None when it has that image already."""
-    if image is None:
-        return None
-    definition = ecs_tasks.definition_of(session, job.task_definition)
-    containers = definition["containerDefinitions"]
-    ours = next(each for each in containers if each["name"] == job.container)
-    if ours["image"] == image:
-        return None
-    ours["image"] = image
-    ecs = session.client("ecs")
-    accepted = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
-    kept = {name: value for name, value in definition.items() if name in accepted and value not in (None, "", [], {})}
-    tags = [{"key": DERIVED, "value": session.settings.project.slug}]
-    return ecs.register_task_definition(**kept, tags=tags)["taskDefinition"]["taskDefinitionArn"]
-
-
-def _if_derived(session: Session, definition: str) -> str | None:
-    """The task definition, if it was made for one run by a task that was killed since."""
-    tags = session.client("ecs").describe_task_definition(taskDefinition=definition, include=["TAGS"]).get("tags", [])
-    return definition if DERIVED in [tag["key"] for tag in tags] else None

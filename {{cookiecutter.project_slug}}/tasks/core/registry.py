@@ -86,22 +86,23 @@ def exists(session: Session) -> bool:
 
 def ensure(session: Session) -> bool:
     """Make the ECR repository if there is none: tags that never move, scanned on push; answers whether it was made."""
-    if exists(session):
-        return False
     ecr, name = session.client("ecr"), session.settings.project.slug
-    ecr.create_repository(
-        repositoryName=name,
-        imageTagMutability="IMMUTABLE",
-        imageScanningConfiguration={"scanOnPush": True},
-        tags=[{"Key": "Created_by", "Value": session.settings.project.slug}],
-    )
+    made = not exists(session)
+    if made:
+        ecr.create_repository(
+            repositoryName=name,
+            imageTagMutability="IMMUTABLE",
+            imageScanningConfiguration={"scanOnPush": True},
+            tags=[{"Key": "Created_by", "Value": name}],
+        )
+    # each time: who made the repository may have been killed before this
     ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [{
         "rulePriority": 1,
         "description": f"Keep the {IMAGES_KEPT} newest images",
         "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": IMAGES_KEPT},
         "action": {"type": "expire"},
     }]}))
-    return True
+    return made
 
 
 def digest(session: Session, tag: str) -> str | None:
@@ -137,7 +138,7 @@ def push(session: Session, tag: str, on_progress: Callable[[dict], None]) -> Pus
     settings = session.settings
     require_real(settings)
     target = Reference(repository(settings), tag=tag)
-    found = _digest(session, target)
+    found = _digest(session, target, pushing=True)
     if found:
         return Pushed(target.pinned(found), made=False)
     built = images.require_built(settings)
@@ -190,14 +191,14 @@ def _by_age(found: list[dict]) -> list[dict]:
     return sorted(found, key=lambda image: image["imagePushedAt"], reverse=True)
 
 
-def _digest(session: Session, reference: Reference) -> str | None:
+def _digest(session: Session, reference: Reference, pushing: bool = False) -> str | None:
     if reference.ecr:
         found = _describe(session, reference)
         return found["imageDigest"] if found else None
     try:
         found = images.distribution(str(reference))
     except EngineError as error:
-        raise _explain(session.settings, reference, error.message) from None
+        raise _explain(session.settings, reference, error.message, pushing) from None
     if found is None:
         return None
     _require_fitting(session.settings, reference, found.get("Platforms") or [])
@@ -242,9 +243,9 @@ def _push(session: Session, target: Reference, built: str, on_progress: Callable
             sent = (event.get("aux") or {}).get("Digest", sent)
     except EngineError as error:
         if not TAKEN.search(error.message):  # somebody else pushed the same content meanwhile: theirs is the first
-            raise _explain(session.settings, target, error.message) from None
+            raise _explain(session.settings, target, error.message, pushing=True) from None
         sent = None
-    found = _digest(session, target)
+    found = _digest(session, target, pushing=True)
     if found is None or (sent and found != sent):
         raise Failed(f"{target} was pushed as {sent}, but {target.host} answers {found or 'that it is not there'}. "
                      "Nothing is pinned.", run=session.settings.command("docker.push"))
@@ -259,9 +260,9 @@ def _ecr_login(session: Session, target: Reference) -> dict[str, str]:
     return {"username": user, "password": password}
 
 
-def _explain(settings: Settings, target: Reference, message: str) -> TaskError:
-    """A registry's refusal as a sentence that says whose turn it is."""
-    again = settings.command("docker.push")
+def _explain(settings: Settings, target: Reference, message: str, pushing: bool = False) -> TaskError:
+    """A registry's refusal as a sentence that says whose turn it is; while pushing also that the push changed no pin."""
+    again, outcome = (settings.command("docker.push"), " Nothing is pinned.") if pushing else (None, "")
     said = " ".join(message.split())
     login = SIGN_IN if target.ecr else f"docker login {target.host}"
     helper = HELPER.search(said)
@@ -278,8 +279,8 @@ def _explain(settings: Settings, target: Reference, message: str) -> TaskError:
     if DENIED.search(said):
         return Failed(f"{target.host} does not let this login use {target.repository}: {said}", run=login)
     if INSIDE.search(said):
-        return Failed(f"{target.host} failed inside, as one does whose disk is full; its own log says why: {said}. "
-                      "Nothing is pinned.", run=again)
+        return Failed(f"{target.host} failed inside, as one does whose disk is full; its own log says why: {said}."
+                      f"{outcome}", run=again)
     if SILENT.search(said):
-        return Failed(f"{target.host} does not answer, or not any more: {said}. Nothing is pinned.", run=again)
+        return Failed(f"{target.host} does not answer, or not any more: {said}.{outcome}", run=again)
     return Failed(f"{target.host} refused {target}: {said}", run=again)

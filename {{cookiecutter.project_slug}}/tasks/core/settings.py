@@ -80,6 +80,12 @@ class Settings:
         return {name: service.get("chamber_service") or self.chamber_service for name, service in services.items()}
 
     @property
+    def map_services(self) -> list[str]:
+        """The services that run the project's own image, and so draw maps; where none does, the first. As jobs.tf has it."""
+        services = self.variables.get("services") or {}
+        return sorted(name for name, service in services.items() if not service.get("image")) or sorted(services)[:1]
+
+    @property
     def own_chamber_services(self) -> list[str]:
         """Those of the serving ones that are this project's: for these it makes login roles, as services.tf has it."""
         named = set(self.serving_services.values())

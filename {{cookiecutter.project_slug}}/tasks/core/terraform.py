@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from . import runs
-from .console import Failed
+from .console import BadInput, Failed, TaskError
 from .session import Session
 from .settings import Settings
 
@@ -28,6 +28,8 @@ INSTALL = "https://developer.hashicorp.com/terraform/install"
 # What of the caller's Terraform settings still counts. The rest (TF_LOG prints secrets, TF_CLI_ARGS and TF_VAR_*
 # change a plan behind the sidecar's back, TF_WORKSPACE and TF_DATA_DIR are ours) is left out.
 KEPT = re.compile(r"TF_(CLI_CONFIG_FILE|PLUGIN_CACHE_\w+|TOKEN_\w+|REATTACH_PROVIDERS|REGISTRY_\w+)")
+
+REFUSED_VALUE = ("Invalid value for variable", "Invalid value for input variable")  # by its validation, by its type
 
 PLACEHOLDER = "only-apply-needs-the-password"
 
@@ -135,8 +137,8 @@ def failure(command: str, text: str) -> Failed:
     return Failed(f"{command} failed. {' '.join(said)[:900] or 'It said nothing.'}")
 
 
-def explain(run: runs.Run) -> Failed:
-    """Why a run failed, as one sentence from its event stream."""
+def explain(run: runs.Run) -> TaskError:
+    """Why a run failed, as one sentence from its event stream: BadInput for values that Terraform refused, else Failed."""
     found = runs.errors(run.events())
     settings = run.settings
     if errored_state(settings).exists():
@@ -152,12 +154,22 @@ def explain(run: runs.Run) -> Failed:
         who = "; ".join(f"{name}: {value}" for name, value in _lock_holder(locked["detail"]).items())
         return Failed(f"Somebody else holds the state's lock; wait for them. {who}",
                       run=f"{settings.command('state.unlock')}  (if that run is dead)")
+    if all(error["summary"] in REFUSED_VALUE for error in found):
+        return BadInput(" ".join(dict.fromkeys(_refused_value(error, settings) for error in found)))
     sentences = []
     for error in found[:5]:
         where = f"{error['address']}: " if error.get("address") else ""
         sentences.append(f"{where}{error['summary']}. {' '.join(error.get('detail', '').split())}".strip())
     more = f" (and {len(found) - 5} more)" if len(found) > 5 else ""
     return Failed(f"terraform {run.kind} failed. " + " ".join(dict.fromkeys(sentences)) + more)
+
+
+def _refused_value(error: dict, settings: Settings) -> str:
+    """The validation's own sentence, after the file and the line of the value where one of the workspace's files has it."""
+    said = " ".join(error["detail"].partition("\n\nThis was checked by the validation rule")[0].split())
+    place = error.get("range") or {}
+    file = next((file for file in settings.var_files if settings.root / place.get("filename", "") == file), None)
+    return f"{file.name}, line {place['start']['line']}: {said}" if file else said
 
 
 def errored_state(settings: Settings) -> Path:
