@@ -21,13 +21,15 @@ PROBE = embedded_containers.LOCAL / "probe.py"
 
 
 @pytest.fixture
-def root(tmp_path: Path, room: Room) -> Path:
+def root(tmp_path: Path, room: Room) -> Iterator[Path]:
     """A project whose home is the room's."""
     made = tmp_path / ".local" / "ministack"
     made.parent.mkdir()
     made.symlink_to(room.python.parents[1])
     room.home = embedded_aws.home_of(tmp_path)
-    return tmp_path
+    yield tmp_path
+    embedded_aws.stop(room.home)
+    embedded_containers.clear(room.home, lambda: room.python, volumes=True, say=print)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ MAPS = {"maps": "ask for a map of each layer at the end; --no-maps where this ma
 NO_CONTAINERS = {"no_containers": "in `local`: record tasks and database instead of running them"}
 
 
-FLAGS = {**WORKSPACE, **YES, **JSON, **IMAGE, **stack.ALLOW_OLDER, **stack.ALLOW_REPLACE, **NO_CONTAINERS, **MAPS, **ENDPOINT}
+FLAGS = WORKSPACE | YES | JSON | IMAGE | stack.ALLOW_OLDER | stack.ALLOW_REPLACE | NO_CONTAINERS | MAPS | ENDPOINT
 
 
 @task(help=FLAGS, iterable=["allow_replace"])

@@ -220,6 +220,15 @@ def test_last_lines_that_come_late_are_read_again_before_it_is_called_wrong(wait
     assert ["password" in each for each in told] == [False, True]
 
 
+def test_of_two_vague_words_one_is_said(wait):
+    canned = failing()
+    canned["get_log_events"] = events("starting")
+    canned["describe_tasks"]["tasks"][0].update(stoppedReason="Task failed ELB health checks in (target-group x)")
+    with pytest.raises(WentWrong) as wrong:
+        wait(service(NEW_STARTS, OLD_RUNS), service(OLD_RUNS, events=("(reason Request timed out)",)), **canned)
+    assert wrong.value.message.count("The health path") == 1
+
+
 def said_by(local, now: tuple[str, ...], as_it_started: tuple[str, ...]):
     aws = CannedAws(
         local,

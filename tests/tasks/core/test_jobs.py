@@ -228,7 +228,7 @@ def test_where_nothing_runs_no_job_is_started(run, monkeypatch):
 
 @pytest.mark.parametrize("name", ["admin", "nonsense", ""])
 def test_a_job_that_is_not_there(run, name):
-    with pytest.raises(BadInput, match="init-db, schema, products, index, ranges, nightly"):
+    with pytest.raises(BadInput, match="init-db, schema, products, index, ranges, update, nightly"):
         run(name)
 
 

@@ -140,7 +140,8 @@ def test_a_registry_that_nobody_serves(docker_engine, at):
 
 def test_who_only_asks_is_told_nothing_of_pins_and_pushes(docker_engine, at):
     here = at(f"localhost:{real_registry.free_port()}")
-    for ask in (lambda: registry.digest(here, "1"), lambda: registry.resolve(here, f"{registry.repository(here.settings)}:1")):
+    image = f"{registry.repository(here.settings)}:1"
+    for ask in (lambda: registry.digest(here, "1"), lambda: registry.resolve(here, image)):
         with pytest.raises(Failed, match="does not answer") as failed:
             ask()
         assert "pinned" not in failed.value.message and failed.value.run is None

@@ -250,7 +250,8 @@ class Following:
         running = ecs_tasks.find(self.session, self.cluster, serviceName=self.name)
         ours = next((task for task in running if self._is_ours(task)), None)
         lines = ecs_tasks.last_lines(self.session, ours) if ours else []
-        return diagnosis.explain(lines, said, self.session.settings) or (ending and ending.diagnosis)
+        found = diagnosis.explain(lines, said, self.session.settings)
+        return ending.diagnosis if ending and ending.diagnosis and (not found or found.vague) else found
 
 
 def wait_until_deployed(session: Session, cluster: str, name: str, task_definition: str,
