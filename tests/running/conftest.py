@@ -47,7 +47,7 @@ def running(tmp_path_factory, bake, terraform_environment, stand_ins, registry) 
     identity = folder / "invoke.yaml"
     identity.write_text(re.sub(r'chamber_version: "[^"]+"', f'chamber_version: "{CHAMBER_VERSION}"', identity.read_text()))
     workspace = folder / "workspaces" / "local.tfvars"
-    workspace.write_text(workspace.read_text().replace("health_check_grace_period = 60", "health_check_grace_period = 30"))
+    workspace.write_text(workspace.read_text().replace("health_check_grace_period = 60", "health_check_grace_period = 45"))
     environment = {name: value for name, value in terraform_environment.items()
                    if name in PASSED_ON or name.startswith(("PIP_", "SSL_"))}
     project = Project(folder, {**environment, "DOCKER_CONFIG": str(registry.docker_configuration())})
