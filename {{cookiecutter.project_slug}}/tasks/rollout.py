@@ -38,10 +38,12 @@ def held_services(session: Session) -> dict[str, str]:
 
     Jobs run after the apply that gives them their rights and their image, and before the services get theirs.
     """
-    if not containers_run(session):
-        return {}
-    record = database_record.load(session)
-    return live_services.revisions(session) if record.ready and record.needed(session.settings) else {}
+    return live_services.revisions(session) if jobs_due(session) and database_record.load(session).ready else {}
+
+
+def jobs_due(session: Session) -> list[str]:
+    """The database's jobs whose input has changed since they last ran; none where no task runs."""
+    return database_record.load(session).needed(session.settings) if containers_run(session) else []
 
 
 def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_replace: list[str],

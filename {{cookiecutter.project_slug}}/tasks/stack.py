@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import steps
+from . import rollout, steps
 from .core import console, initialise, names, saved_plan
 from .core import settings as project
 from .core.console import BadInput, Refused, say, show
@@ -83,7 +83,10 @@ def apply(context, workspace=None, yes=False, json=False, allow_replace=None, en
     if json:
         return emit(session.settings, {"outputs": terraform_.output()})
     show("Applied.")
-    say(f"  next: {session.settings.command('output')}")
+    due = rollout.jobs_due(session)
+    if due:
+        say(f"The database is not prepared for it yet ({', '.join(due)} {'is' if len(due) == 1 else 'are'} due).")
+    say(f"  next: {session.settings.command('deploy' if due else 'output')}")
 
 
 @task(help={**WORKSPACE, **JSON, **ENDPOINT})
