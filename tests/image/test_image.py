@@ -88,7 +88,7 @@ print(sum(not os.path.exists(importlib.util.cache_from_source(file)) for file in
 
 
 @pytest.mark.parametrize("version", ["4.0.0", ""])
-def test_a_version_that_does_not_exist_fails_the_build(engine, version):
+def test_a_version_that_does_not_exist_fails_the_build(stand_ins, version):
     done = docker("build", "-q", "--build-arg", f"OWS_VERSION={version}", str(IMAGE), check=False)
     assert done.returncode != 0
 
