@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import steps
-from .core import console, containers, ecs_tasks, jobs, pins, revisions, shell, watch
+from .core import console, containers, ecs_tasks, jobs, pins, revisions, service_deployments, shell, watch
 from .core import settings as project
 from .core.console import BadInput, Interrupted, Refused, WentWrong, say, show
 from .core.session import Session, connect
@@ -104,7 +104,9 @@ def wait(context, service="", workspace=None, timeout=str(containers.LIMIT // 60
     minutes = _number(timeout, "--timeout")
     stack = deployed(workspace, endpoint_from_env)
     chosen = stack.services(service)
-    follow(stack.session, stack.cluster, chosen.values(), minutes)
+    gone = {each["service"]: arn for each in chosen.values()
+            if (arn := service_deployments.rolled_back_lately(stack.session, stack.cluster, each["service"]))}
+    follow(stack.session, stack.cluster, chosen.values(), minutes, made=gone)
     if json:
         return emit(stack.session.settings, {"services": [_row(stack, *each) for each in sorted(chosen.items())]})
     show(f"{', '.join(sorted(chosen))}: deployed, and healthy.")
