@@ -187,7 +187,7 @@ def schedule_starts_its_task(room):
         found = room.aws("ecs").list_tasks(family=definition.rsplit("/", 1)[1].split(":")[0], desiredStatus="STOPPED")
         return found["taskArns"]
 
-    found = until(started, bool, 8)
+    found = until(started, bool, 25)
     return len(found) == 1 and room.log({"taskArn": found[0]}) == ["scheduled"]
 
 
