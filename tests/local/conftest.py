@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ def equipped(python: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny(docker_engine: None, need: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An image of two megabytes: a shell, and a web server that answers /ping."""
-    root, name = tmp_path_factory.mktemp("tiny"), "tests-local-tiny:1"
+    root, name = tmp_path_factory.mktemp("tiny"), f"tests-local-tiny:{os.getpid()}"  # another run takes its own away
     for folder in ("bin", "www", "tmp"):
         (root / folder).mkdir()
     shell = need("busybox", "Install a static busybox (on Debian: apt install busybox-static).")

@@ -1,4 +1,4 @@
-"""A roll-back that is over already is still found. The answers are canned: only an engine makes the embedded AWS roll back."""
+"""A roll-back that is over already is still found. Canned answers: only an engine makes the embedded AWS roll back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ NOW = datetime.now(timezone.utc)
 
 
 def deployment(status: str, minutes: float) -> dict:
-    return {"serviceDeploymentArn": f"arn:{status}:{minutes}", "status": status, "createdAt": NOW - timedelta(minutes=minutes)}
+    made = NOW - timedelta(minutes=minutes)
+    return {"serviceDeploymentArn": f"arn:{status}:{minutes}", "status": status, "createdAt": made}
 
 
 @pytest.mark.parametrize(("listed", "found"), [
