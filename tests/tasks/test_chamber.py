@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import pty
 import re
@@ -11,28 +10,16 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 from invoke import Program
 
 import tasks
-from driven_project import Watch
+from driven_project import Answer, Watch
 from tasks.core import keys, parameter_store, secret_input, settings
 from tasks.core.session import Session
 
 CANARY = "canary-Pw-51ZqT"
-
-
-@dataclass
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out)
 
 
 @pytest.fixture
