@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 
+# What of this shell reaches a project that is driven as a user drives it.
+PASSED_ON = ("PATH", "HOME", "LANG", "TF_CLI_CONFIG_FILE", "PYTHONDONTWRITEBYTECODE")
+
 pytest_plugins = ["engine_fixtures"]
 
 HOW_TO_INSTALL = {
@@ -114,6 +117,17 @@ def terraform_environment(tmp_path_factory: pytest.TempPathFactory, need: Callab
         file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
         environment["TF_CLI_CONFIG_FILE"] = str(file)
     return environment
+
+
+@pytest.fixture(scope="session")
+def environment(terraform_environment) -> dict[str, str]:
+    """The environment of a user's shell: nothing of AWS or Terraform in it, but for the provider's mirror.
+
+    Containers are recorded and do not run, on whatever machine this is: tests/running is for those that do.
+    """
+    kept = {name: value for name, value in terraform_environment.items()
+            if name in PASSED_ON or name.startswith(("PIP_", "SSL_"))}
+    return {**kept, "LOCAL_CONTAINERS": "0"}
 
 
 def _search(folder: Path, levels: int) -> Path | None:

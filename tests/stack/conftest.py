@@ -16,24 +16,12 @@ from driven_project import CANARY, Answer, Project, Watch, port_that_nobody_is_g
 from tasks.core import embedded_aws
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSED_ON = ("PATH", "HOME", "LANG", "TF_CLI_CONFIG_FILE", "PYTHONDONTWRITEBYTECODE")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.stack)
-
-
-@pytest.fixture(scope="session")
-def environment(terraform_environment) -> dict[str, str]:
-    """The environment of a user's shell: nothing of AWS or Terraform in it, but for the provider's mirror.
-
-    Containers are recorded and do not run, on whatever machine this is: tests/running is for those that do.
-    """
-    kept = {name: value for name, value in terraform_environment.items()
-            if name in PASSED_ON or name.startswith(("PIP_", "SSL_"))}
-    return {**kept, "LOCAL_CONTAINERS": "0"}
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driven_project import STATE_BUCKET
+from real_chamber import RealChamber
 
 KEY = "alias/parameter_store_key"
 
@@ -47,3 +48,31 @@ def test_their_states_are_two_objects_under_two_keys(neighbours):
         )
     }
     assert len(set(keys["first"]) | set(keys["second"])) == len(keys["first"]) + len(keys["second"])
+
+
+def test_destroying_one_leaves_the_other_its_secrets_and_destroying_both_leaves_the_key(neighbours, chamber_binary):
+    first, second, _, key = neighbours
+    chamber = RealChamber(chamber_binary, first.endpoint, KEY)
+    password = chamber("read", "-q", "other-maps-local-admin", "db_password").strip()
+
+    gone = first.must("destroy", "-w", "local", "--confirm", "local")
+    assert "aws_kms_key" in gone.out
+    assert state_of(first.client("kms"), key) == "Enabled"
+    assert chamber("read", "-q", "other-maps-local-admin", "db_password").strip() == password
+    chamber("write", "other-maps-local", "note", "still writable")
+    second.require_clean()
+    assert databases(second) == ["other-maps-local"]
+
+    second.must("destroy", "-w", "local", "--confirm", "local")
+    assert state_of(first.client("kms"), key) == "Enabled" and databases(second) == []
+    assert chamber("read", "-q", "other-maps-local", "note").strip() == "still writable"
+
+
+def state_of(kms, key: dict) -> str:
+    found = kms.describe_key(KeyId=KEY)["KeyMetadata"]
+    assert found["KeyId"] == key["KeyId"]
+    return found["KeyState"]
+
+
+def databases(project) -> list[str]:
+    return [one["DBInstanceIdentifier"] for one in project.client("rds").describe_db_instances()["DBInstances"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 
@@ -31,24 +30,44 @@ def test_a_second_workspace_of_one_account_has_a_state_of_its_own(stack):
     assert not any(key.endswith(".tflock") for key in keys)
 
 
-def test_a_lock_that_a_dead_run_left_is_explained_and_released_after_a_typed_name(stack):
-    """Terraform is killed in the middle of an apply: it cannot release its lock."""
+def test_a_lock_that_a_dead_run_left_elsewhere_is_explained_and_released_after_a_typed_name(stack):
+    lock = {"ID": "5a1e-77", "Operation": "OperationTypeApply", "Info": "", "Who": "anna@desk", "Version": "1.11.4",
+            "Created": "2026-01-02T03:04:05Z", "Path": "x"}
+    key = next(entry["Key"] for entry in stack.client("s3").list_objects_v2(Bucket=STATE_BUCKET)["Contents"]
+               if entry["Key"].endswith(".tfstate"))
+    stack.client("s3").put_object(Bucket=STATE_BUCKET, Key=f"{key}.tflock", Body=json.dumps(lock))
+
+    locked = stack.invoke("plan")
+    assert locked.code == 3 and "Somebody else holds the state's lock" in locked.err and "invoke state.unlock" in locked.err
+    assert "anna@desk" in locked.err and "2026-01-02T03:04:05Z" in locked.err
+    refused = stack.invoke("state.unlock")
+    assert refused.code == 3 and "anna@desk" in refused.err
+    assert stack.invoke("plan").code == 3
+    stack.must("state.unlock", "--confirm", "local")
+    stack.require_clean()
+
+
+def test_a_bucket_that_is_away_at_the_end_of_an_apply_costs_no_state(stack):
+    """It is deleted while Terraform works: the last write is tried again for a minute, and then waits on this disk."""
     stack.edit("db_storage", "25")  # the provider waits for over a minute
     stack.must("plan")
     applying = stack.begin("apply", "--yes")
     stack.wait_for_event(lambda event: event.get("type") == "apply_start" and event["hook"]["action"] == "update")
-    os.kill(json.loads((stack.folder / ".local/runs/local/run.json").read_text())["pid"], signal.SIGKILL)
-    applying.communicate(timeout=60)
-    assert applying.returncode == 1
+    s3 = stack.client("s3")
+    for version in s3.list_object_versions(Bucket=STATE_BUCKET).get("Versions", []):
+        s3.delete_object(Bucket=STATE_BUCKET, Key=version["Key"], VersionId=version["VersionId"])
+    for marker in s3.list_object_versions(Bucket=STATE_BUCKET).get("DeleteMarkers", []):
+        s3.delete_object(Bucket=STATE_BUCKET, Key=marker["Key"], VersionId=marker["VersionId"])
+    s3.delete_bucket(Bucket=STATE_BUCKET)
+    _, said = applying.communicate(timeout=300)
+    assert applying.returncode == 1 and "it waits on this disk" in said and "invoke recover" in said, said
 
-    locked = stack.invoke("plan")
-    assert locked.code == 1 and "Somebody else holds the state's lock" in locked.err and "invoke state.unlock" in locked.err
-    refused = stack.invoke("state.unlock")
-    assert refused.code == 3 and "Held by" in refused.err
-    assert stack.invoke("plan").code == 1
-    stack.must("state.unlock", "--confirm", "local")
-    stack.must("deploy", "--yes")
+    stack.must("bootstrap")
+    refused = stack.invoke("plan")
+    assert refused.code == 3 and "invoke recover" in refused.err
+    assert stack.must("recover", "--yes", "--json").json["state"]["resources"] > 80
     stack.require_clean()
+    assert not list((stack.folder / ".local" / "roots").rglob("terraform.tfstate.backup"))
 
 
 def test_a_state_that_could_not_be_saved_stops_everything_until_it_is_pushed(stack):

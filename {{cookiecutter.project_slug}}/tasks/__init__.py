@@ -2,10 +2,11 @@
 
 from invoke import Collection
 
-from . import chamber, deploy, doctor, image, kms, local, logs, service, stack, state, wms, workspace
+from . import chamber, deploy, doctor, image, kms, local, logs, recover, service, stack, state, wms, workspace
 
 namespace = Collection()
-for task in (deploy.deploy, stack.bootstrap, stack.init, stack.plan, stack.apply, stack.output, doctor.doctor):
+for task in (deploy.deploy, stack.bootstrap, stack.init, stack.plan, stack.apply, stack.output, recover.recover,
+             doctor.doctor):
     namespace.add_task(task)
 for name, module in {"chamber": chamber, "docker": image, "kms": kms, "local": local, "logs": logs, "service": service,
                      "state": state, "wms": wms, "workspace": workspace}.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from . import applying, planning, rollout, stack, steps
 from . import image as images
-from . import rollout, stack, steps
 from .core import console, embedded_aws, embedded_containers, logins, parameter_store, pins
 from .core import images as engine
 from .core import settings as project
@@ -28,14 +28,14 @@ def deploy(context, workspace=None, yes=False, json=False, image="", allow_older
         start_embedded_aws(settings, no_containers, image)
     session = connect(settings, endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
-    changed = steps.report_earlier(session)
+    changed = applying.report_earlier(session)
 
     made = prepare(session, image)
     session = steps.reload(session)
     terraform_ = steps.connect_for_terraform(session)
     steps.init(terraform_, session)
     held = rollout.held_services(session)
-    saved = steps.plan(terraform_, session, allow_older, held)
+    saved = planning.plan(terraform_, session, allow_older, held)
 
     if not json:
         steps.show_plan(saved.plan)

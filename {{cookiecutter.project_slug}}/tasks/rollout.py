@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import service, steps, wms
+from . import applying, planning, service, wms
 from .core import containers, database_record, embedded_aws, jobs, live_services, maps
 from .core.console import Refused, WentWrong, say, show
 from .core.database_record import Record
@@ -55,7 +55,7 @@ def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_re
     """
     before = live_services.revisions(session)
     if not saved.plan.empty:
-        steps.apply(terraform_, session, saved, allow_replace)
+        applying.apply(terraform_, session, saved, allow_replace)
     outputs = terraform_.output()
     if not containers_run(session):
         return Done(outputs, changed=bool(bring_up(session, outputs, before, restart=False)))
@@ -114,14 +114,14 @@ def release_services(terraform_: Terraform, session: Session) -> None:
 
     It needs no second consent as long as it touches nothing else. Raises Refused (3) when it would.
     """
-    saved = steps.plan(terraform_, session, allow_older=True)  # the first plan has judged the images
+    saved = planning.plan(terraform_, session, allow_older=True)  # the first plan has judged the images
     others = [change.address for change in saved.plan.changes if not ECS_SERVICE.match(change.address)]
     if others:
         raise Refused(f"The database is ready, but the plan that starts the services would change {', '.join(others)}, too.",
                       run=session.settings.command("deploy"))
     if not saved.plan.empty:
         say("The database is ready: starting the services.")
-        steps.apply(terraform_, session, saved, [])
+        applying.apply(terraform_, session, saved, [])
 
 
 def bring_up(session: Session, outputs: dict, before: dict[str, str], restart: bool) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import steps
+from . import applying, planning
 from .core import containers, jobs, parameter_store
 from .core.console import BadInput, Interrupted, Refused, TaskError, Terminated, TookTooLong, say
 from .core.parameter_store import DB_PASSWORD
@@ -48,15 +48,15 @@ def serving(session: Session, outputs: dict, service: str) -> None:
 
 def administration(terraform_: Terraform, session: Session) -> None:
     """Change the master password: in the store, and by Terraform in the database, which is sent a new version only."""
-    pending = steps.plan(terraform_, session).plan
+    pending = planning.plan(terraform_, session).plan
     if not pending.empty:
         raise Refused("The password was not changed: the workspace differs from what is deployed, and that would be applied "
                       f"with it ({_listed(pending)}).", run=session.settings.command("deploy"))
     with _new_password(session, session.settings.admin_service, "deploy"):
-        saved = steps.plan(terraform_, session)
+        saved = planning.plan(terraform_, session)
         if [(change.type, change.action) for change in saved.plan.changes] != [("aws_db_instance", "update")]:
             raise Refused(f"The plan should hold the database's update and nothing else; it holds {_listed(saved.plan)}.")
-        steps.apply(terraform_, session, saved, [])
+        applying.apply(terraform_, session, saved, [])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import steps
+from . import applying, planning, steps
 from .core import console, containers, ecs_tasks, jobs, pins, revisions, service_deployments, shell, watch
 from .core import settings as project
 from .core.console import BadInput, Interrupted, Refused, WentWrong, say, show
@@ -154,7 +154,7 @@ def rollback(context, service="", to="", workspace=None, yes=False, endpoint_fro
     try:
         session = steps.reload(session)
         terraform_ = steps.connect_for_terraform(session)
-        saved = steps.plan(terraform_, session, allow_older=True)
+        saved = planning.plan(terraform_, session, allow_older=True)
         steps.show_plan(saved.plan)
         saved.plan.require_data_kept([], run=settings.command("apply"))
         console.confirm(f"Apply this to account {settings.account}, {settings.region}, workspace {settings.workspace}?", yes)
@@ -162,7 +162,7 @@ def rollback(context, service="", to="", workspace=None, yes=False, endpoint_fro
         _put_back(settings.images_file, before)
         raise
     if not saved.plan.empty:
-        steps.apply(terraform_, session, saved, [])
+        applying.apply(terraform_, session, saved, [])
     outputs = terraform_.output()
     follow(session, outputs["cluster"], [outputs["services"][key]])
     show(f"{key} runs the image of revision {revision.number} again; {settings.images_file.name} has its digest.")

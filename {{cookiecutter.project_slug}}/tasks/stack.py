@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import rollout, steps
+from . import applying, planning, rollout, steps
 from .core import console, initialise, names, saved_plan
 from .core import settings as project
 from .core.console import BadInput, Refused, say, show
@@ -56,7 +56,7 @@ def plan(context, workspace=None, json=False, detailed_exitcode=False, allow_old
     session = connect(project.load(workspace), endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
     steps.init(terraform_, session)
-    saved = steps.plan(terraform_, session, allow_older)
+    saved = planning.plan(terraform_, session, allow_older)
     if json:
         emit(session.settings, {"plan_file": str(saved.file), **saved.plan.as_dict()})
     else:
@@ -73,13 +73,13 @@ def apply(context, workspace=None, yes=False, json=False, allow_replace=None, en
     session = connect(project.load(workspace), endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
     steps.init(terraform_, session)
-    if not steps.follow_earlier(session):
+    if not applying.follow_earlier(session):
         saved = saved_plan.load(session.settings)
         if not json:
             steps.show_plan(saved.plan)
         saved.plan.require_data_kept(allow_replace, run=session.settings.command("apply"))
         console.confirm(f"Apply this to {_place(session.settings)}?", yes)
-        steps.apply(terraform_, session, saved, allow_replace)
+        applying.apply(terraform_, session, saved, allow_replace)
     if json:
         return emit(session.settings, {"outputs": terraform_.output()})
     show("Applied.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
@@ -25,15 +24,6 @@ output "hidden" {
   value     = "in clear"
   sensitive = true
 }
-"""
-LOCKED = """
-terraform {
-  backend "s3" {
-    key          = "small/terraform.tfstate"
-    use_lockfile = true
-  }
-}
-resource "terraform_data" "one" {}
 """
 
 
@@ -240,30 +230,6 @@ def refusal(made: Terraform, given: dict):
     run = made.plan(made.settings.root / "p", given)
     assert runs.follow(run, lambda event: None) == 1
     return terraform.explain(run)
-
-
-def test_a_lock_that_somebody_holds_names_who_and_since_when(aws, client, stack, planned, gate):
-    settings = aws.settings
-    client("s3").create_bucket(
-        Bucket=settings.state_bucket, CreateBucketConfiguration={"LocationConstraint": settings.region}
-    )
-    (settings.root / "main.tf").write_text(LOCKED)
-    made = Terraform(aws)
-    made.run("init", input=False, backend_config=[f"bucket={settings.state_bucket}", f"region={settings.region}"])
-    planned(made)
-    lock = {"ID": "5a1e", "Operation": "OperationTypeApply", "Info": "", "Who": "anna@desk", "Version": "1.11.4",
-            "Created": "2026-01-02T03:04:05Z", "Path": "x"}
-    client("s3").put_object(
-        Bucket=settings.state_bucket, Key="env:/local/small/terraform.tfstate.tflock", Body=json.dumps(lock)
-    )
-    run = made.plan(settings.root / "p", {"db_password_version": 1})
-    assert runs.follow(run, lambda event: None) == 1
-    failed = terraform.explain(run)
-    assert failed.code == 1
-    for part in ("Somebody else holds the state's lock", "ID: 5a1e", "Who: anna@desk", "Operation: OperationTypeApply",
-                 "Created: 2026-01-02 03:04:05"):
-        assert part in failed.message
-    assert failed.run.startswith("invoke state.unlock")
 
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -75,6 +75,12 @@ def note_restarted(session: Session, record: Record) -> Record:
     return _write(session, replace(record, restart=False)) if record.restart else record
 
 
+def forget(session: Session) -> None:
+    """Remove the record of a database that is gone."""
+    session.client("s3").delete_object(Bucket=session.settings.state_bucket, Key=_key(session.settings),
+                                       ExpectedBucketOwner=session.settings.account)
+
+
 def _write(session: Session, record: Record) -> Record:
     state_bucket.write_json(session, _key(session.settings), asdict(record))
     return record

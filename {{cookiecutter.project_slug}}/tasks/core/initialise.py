@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from . import working_root
 from .console import BadInput, Failed, Refused
 from .processes import read_json, write_json
 from .settings import Settings, read_hcl
@@ -58,6 +59,18 @@ def initialise(terraform: Terraform, say: Callable[[str], None], new_backend: bo
     if not had_lock_file and not mirrored:
         _lock_for_every_platform(terraform, say)
     write_json(_record(settings), _inputs(settings))
+
+
+def initialise_working_root(terraform: Terraform, root: Path) -> None:
+    """Make a working root ready for a plan: its own backend, the modules, and the provider that is there already."""
+    settings = terraform.settings
+    record, wanted = root / ".terraform" / "initialised.json", _inputs(settings)
+    if read_json(record) == wanted:
+        return
+    working_root.share_providers(settings, root)
+    readonly = "readonly" if (root / ".terraform.lock.hcl").exists() else None
+    terraform.run("init", root=root, input=False, reconfigure=True, lockfile=readonly)
+    write_json(record, wanted)
 
 
 def _init(terraform: Terraform, say: Callable[[str], None]) -> bool:

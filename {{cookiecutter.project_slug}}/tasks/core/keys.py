@@ -9,9 +9,12 @@ from enum import Enum
 
 from .console import Refused, TookTooLong
 from .session import Session, error_code
+from .state_file import State
 
 ADDRESS = "module.ecs_policy.aws_kms_key.parameter_store_key"
+ALIAS_ADDRESS = "module.ecs_policy.aws_kms_alias.parameter_store_key"
 DESCRIPTION = "Encrypts the secrets that chamber keeps in the parameter store"
+OWN_MATERIAL = "AWS_KMS"  # the origin of a key that AWS made itself
 
 
 class KeyState(Enum):
@@ -34,6 +37,7 @@ class Key:
     alias    with its ``alias/`` prefix, as chamber wants it
     id       the key id, never the ARN: an import keeps what it is given
     dies_at  UTC; only while its deletion is pending
+    origin   where its material is from: AWS_KMS, EXTERNAL (imported), or a key store
     """
 
     alias: str
@@ -41,6 +45,7 @@ class Key:
     arn: str
     state: KeyState
     dies_at: datetime | None = None
+    origin: str = OWN_MATERIAL
 
     def require_usable(self, rescue: str) -> None:
         """Raise Refused (3) unless secrets can be read and written with this key now; ``rescue`` is what helps."""
@@ -62,7 +67,53 @@ def find(session: Session) -> Key | None:
         if error_code(error) == "NotFoundException":
             return None
         raise
-    return Key(alias, found["KeyId"], found["Arn"], KeyState[found["KeyState"]], found.get("DeletionDate"))
+    return Key(alias, found["KeyId"], found["Arn"], KeyState[found["KeyState"]], found.get("DeletionDate"),
+               found.get("Origin", OWN_MATERIAL))
+
+
+def held(state: State) -> str | None:
+    """The id of the key that a state manages; None when it manages none."""
+    return next((resource.attributes.get("key_id") for resource in state.resources if resource.address == ADDRESS), None)
+
+
+def require_same(session: Session, state: State, key: Key) -> None:
+    """Raise Refused (3) when the alias leads to another key than the one in the state: a plan would move it back."""
+    managed = held(state)
+    if managed not in (None, key.id):
+        raise Refused(f"{key.alias} leads to the key {key.id}, but this project's state holds the key {managed}. Let that "
+                      "go (it stays in the account, with all that it encrypts); the next plan adopts what the alias says.",
+                      run=session.settings.command("kms.forget"))
+
+
+def require_plannable(session: Session, state: State) -> Key:
+    """The key. Raises Refused (3) unless it is there, can be used, and is the one that the state holds, if it holds one."""
+    key = find(session)
+    if key is None:
+        raise Refused(f"There is no {session.settings.key_alias} in account {session.settings.account}.",
+                      run=session.settings.command("kms.create"))
+    key.require_usable(session.settings.command("kms.rescue"))
+    require_same(session, state, key)
+    return key
+
+
+def rotation(session: Session, key: Key) -> str:
+    """Whether AWS gives the key new material every year: ``on``, ``off``, or ``not possible`` for this kind of key."""
+    try:
+        found = session.client("kms").get_key_rotation_status(KeyId=key.id)
+    except Exception as error:
+        if error_code(error) == "UnsupportedOperationException":
+            return "not possible"
+        if error_code(error) == "KMSInvalidStateException":
+            return "off"
+        raise
+    if key.origin != OWN_MATERIAL:
+        return "not possible"
+    return "on" if found["KeyRotationEnabled"] else "off"
+
+
+def other_aliases(session: Session, key: Key) -> list[str]:
+    """What else leads to the key."""
+    return sorted({alias["AliasName"] for alias in _aliases(session, KeyId=key.id)} - {key.alias})
 
 
 def rescue(session: Session, key: Key) -> Key:
@@ -75,21 +126,59 @@ def rescue(session: Session, key: Key) -> Key:
 
 
 def create(session: Session) -> Key:
-    """Make a key with yearly rotation and the alias on it. Two callers at once end with one alias and one key."""
-    kms = session.client("kms")
-    made = kms.create_key(
+    """Make a key with yearly rotation and the alias on it. Two callers at once end with one alias and one key.
+
+    The alias comes last: what was stopped before has left a key that nobody finds by it, and that is taken up here.
+    """
+    kms, alias = session.client("kms"), session.settings.key_alias
+    left = _left_behind(session)
+    made = left or kms.create_key(
         Description=DESCRIPTION,
-        Tags=[{"TagKey": "Created_by", "TagValue": session.settings.project.slug}],
+        Tags=[{"TagKey": name, "TagValue": value} for name, value in _tags(session).items()],
     )["KeyMetadata"]["KeyId"]
     try:
-        kms.create_alias(AliasName=session.settings.key_alias, TargetKeyId=made)
+        kms.enable_key_rotation(KeyId=made)
+        kms.create_alias(AliasName=alias, TargetKeyId=made)
     except Exception as error:
         if error_code(error) != "AlreadyExistsException":
             raise
-        kms.schedule_key_deletion(KeyId=made, PendingWindowInDays=7)  # ours, unused, and not the one with the alias
-        return _seen(session)
-    kms.enable_key_rotation(KeyId=made)
+        present = _seen(session)
+        if not left and present.id != made:  # ours, unused, and not the one with the alias
+            kms.schedule_key_deletion(KeyId=made, PendingWindowInDays=7)
+        return present
     return _seen(session)
+
+
+def _tags(session: Session) -> dict[str, str]:
+    """What a key is marked with from its first moment; the alias, because another one's key is not to be taken up."""
+    return {"Created_by": session.settings.project.slug, "Alias": session.settings.key_alias}
+
+
+def _left_behind(session: Session) -> str | None:
+    """A key that this project made for this alias and that never got it, because the task was killed in between."""
+    kms = session.client("kms")
+    named = {alias["TargetKeyId"] for alias in _aliases(session) if "TargetKeyId" in alias}
+    keys = (key["KeyId"] for page in kms.get_paginator("list_keys").paginate() for key in page["Keys"])
+    return next((key for key in sorted(keys) if key not in named and _is_ours(session, key)), None)
+
+
+def _is_ours(session: Session, id: str) -> bool:
+    kms = session.client("kms")
+    try:
+        found = kms.describe_key(KeyId=id)["KeyMetadata"]
+        if found.get("Description") != DESCRIPTION or found["KeyState"] != KeyState.Enabled.name:
+            return False
+        tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=id)["Tags"]}
+    except Exception as error:
+        if error_code(error) in ("AccessDeniedException", "NotFoundException"):  # a key of somebody else's
+            return False
+        raise
+    return _tags(session).items() <= tags.items()
+
+
+def _aliases(session: Session, **narrowed: str) -> list[dict]:
+    pages = session.client("kms").get_paginator("list_aliases").paginate(**narrowed)
+    return [alias for page in pages for alias in page["Aliases"]]
 
 
 def _seen(session: Session, patience: float = 60) -> Key:

@@ -103,6 +103,19 @@ class Plan:
                 run=run and " ".join([run, *(f"--allow-replace '{change.address}'" for change in lost)]),
             )
 
+    def require_adopted_kept(self) -> None:
+        """Raise Refused (3) when something that is taken into the state would be replaced at once."""
+        lost = [change.address for change in self.changes if change.imported and change.action == "replace"]
+        if lost:
+            raise Refused(f"This plan would replace what it adopts: {', '.join(lost)}. It is not as the configuration "
+                          "says; change one of the two.")
+
+    def require_nothing_lost(self) -> None:
+        """Raise Refused (3) when anything at all would be replaced or deleted."""
+        lost = [f"{change.address} ({change.action})" for change in self.changes if change.action in ("replace", "delete")]
+        if lost:
+            raise Refused(f"This plan would not only adopt: {', '.join(lost)}. Nothing was changed.")
+
     def as_dict(self) -> dict:
         return {"summary": self.summary, "changes": [asdict(change) for change in self.most_careful_first()]}
 

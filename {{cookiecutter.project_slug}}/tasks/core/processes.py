@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,38 @@ def _boot() -> str:
 def alive(pid: int | None, started: str | None) -> bool:
     """Whether the process that had this pid and start time still runs."""
     return bool(pid and started) and start_time(pid) == started
+
+
+def end_group(leader: int) -> list[int]:
+    """Kill Terraform's processes in a process group, but for this one; answers them.
+
+    A group whose leader is gone may be another's by now, so only what is Terraform's by its name is ended.
+    """
+    ended = []
+    for pid, group, command in _processes():
+        if group == leader and pid != os.getpid() and "terraform" in os.path.basename(command):
+            try:
+                os.kill(pid, signal.SIGKILL)
+                ended.append(pid)
+            except ProcessLookupError:
+                pass
+    return ended
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Every process: pid, process group, the program."""
+    if Path("/proc/self/stat").exists():
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                group = int((folder / "stat").read_text().rpartition(")")[2].split()[2])
+                command = (folder / "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+            except OSError:
+                continue
+            yield int(folder.name), group, command
+        return
+    listed = subprocess.run(["ps", "-A", "-o", "pid=", "-o", "pgid=", "-o", "comm="], capture_output=True, text=True).stdout
+    for pid, group, command in (line.split(None, 2) for line in listed.splitlines() if len(line.split(None, 2)) == 3):
+        yield int(pid), int(group), command
 
 
 def write_json(file: Path, content: Any) -> None:

@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .console import Failed, Interrupted, Refused, Terminated, say
-from .processes import alive, read_json, write_json
+from .processes import alive, end_group, read_json, write_json
 from .settings import Settings
 
 TASKS = Path(__file__).parents[1]  # the supervisor is imported as core.supervisor: without Invoke and the tasks
@@ -56,6 +56,12 @@ class Run:
         return ended["code"] if ended else None
 
     @property
+    def unsaved(self) -> str | None:
+        """Why the state could not be brought to the bucket at the end; None when it was, or there was nothing to bring."""
+        ended = read_json(self.folder / "exit.json")
+        return ended and ended.get("unsaved")
+
+    @property
     def running(self) -> bool:
         """Whether Terraform or its supervisor lives; the workspace's next run can start when both are gone."""
         return alive(self.pid, self.start_time) or alive(self.supervisor, self.supervisor_start_time)
@@ -89,13 +95,16 @@ def find(settings: Settings) -> Run | None:
         return None
 
 
-def start(settings: Settings, kind: str, command: list[str], environment: dict[str, str]) -> Run:
+def start(settings: Settings, kind: str, command: list[str], environment: dict[str, str],
+          root: Path | None = None, keep: Path | None = None) -> Run:
     """Start a command under a supervisor. Raises Refused (3) while another run of this workspace goes on.
 
+    root  the folder that it works in; the project's own unless told
+    keep  the record by which the supervisor brings the state to the bucket (``kept_state``)
     Ctrl-C in this moment waits until there is a run to stop, and stops it: nothing may go on unknown to its user.
     """
     with _signals() as asked:
-        run = _start(settings, kind, command, environment)
+        run = _start(settings, kind, command, environment, root, keep)
     if asked:
         run.stop()
         follow(run, on_event=lambda event: None)
@@ -103,16 +112,19 @@ def start(settings: Settings, kind: str, command: list[str], environment: dict[s
     return run
 
 
-def _start(settings: Settings, kind: str, command: list[str], environment: dict[str, str]) -> Run:
+def _start(settings: Settings, kind: str, command: list[str], environment: dict[str, str],
+           root: Path | None, keep: Path | None) -> Run:
     folder = _folder(settings)
     settings.private_dir("runs", settings.workspace)
+    keeping = ["--keep", str(keep)] if keep else []
     with _alone(settings, folder) as lock:
+        end_left_over(settings)
         for name in ("run.json", "exit.json", "asked-to-stop", "reported", "events.jsonl", "errors.txt"):
             (folder / name).unlink(missing_ok=True)
         with open(folder / "supervisor.txt", "wb", opener=_owner_only) as output:
             supervisor = subprocess.Popen(
-                [sys.executable, "-m", "core.supervisor", str(folder), kind, *command],
-                cwd=settings.root, env={**environment, "PYTHONPATH": str(TASKS)},
+                [sys.executable, "-m", "core.supervisor", str(folder), kind, *keeping, *command],
+                cwd=root or settings.root, env={**environment, "PYTHONPATH": str(TASKS)},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
                 pass_fds=(lock,),  # held for as long as the supervisor lives
             )
@@ -121,6 +133,12 @@ def _start(settings: Settings, kind: str, command: list[str], environment: dict[
                 raise Failed(f"{command[0]} could not be started: {_last_line(folder / 'supervisor.txt')}")
             time.sleep(0.02)
     return run
+
+
+def end_left_over(settings: Settings) -> list[int]:
+    """End what a killed run has left: a provider outlives its Terraform. Answers the processes; none while a run goes on."""
+    earlier = find(settings)
+    return end_group(earlier.supervisor) if earlier is not None and not earlier.running else []
 
 
 def follow(run: Run, on_event: Callable[[dict], None], tick: Callable[[], None] = lambda: None) -> int:

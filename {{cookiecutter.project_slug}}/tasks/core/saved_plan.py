@@ -34,6 +34,11 @@ class SavedPlan:
     plan: Plan
 
     @property
+    def kind(self) -> str:
+        """What it is a plan of: ``stack``, or its ``teardown``."""
+        return self.facts.get("kind", "stack")
+
+    @property
     def age(self) -> timedelta:
         return datetime.now(timezone.utc) - datetime.fromisoformat(self.facts["created_at"])
 
@@ -95,7 +100,7 @@ def take(settings: Settings, shown: SavedPlan) -> SavedPlan:
 
     Raises Refused (3) when it is not that plan any more, or no longer holds: a question may stay open for long.
     """
-    present = load(settings)
+    present = load(settings, shown.kind)
     if present.facts["plan_sha256"] != shown.facts["plan_sha256"]:
         raise Refused("Another plan was made since this one was shown. Nothing was applied.", run=settings.command("plan"))
     taken = _taken(settings)
@@ -112,11 +117,12 @@ def taken(settings: Settings) -> SavedPlan | None:
     return _read(_taken(settings))
 
 
-def load(settings: Settings) -> SavedPlan:
-    """The saved plan. Raises Refused (3) when there is none, or when what it was made from no longer holds."""
-    again, found = settings.command("plan"), peek(settings)
-    if found is None:
-        raise Refused(f"There is no saved plan for workspace {settings.workspace}.", run=again)
+def load(settings: Settings, kind: str = "stack") -> SavedPlan:
+    """The saved plan of a kind. Raises Refused (3) when there is none, or when what it was made from no longer holds."""
+    again, found = settings.command("plan" if kind == "stack" else "destroy"), peek(settings)
+    if found is None or found.kind != kind:
+        what = "" if kind == "stack" else f" of the {kind}"
+        raise Refused(f"There is no saved plan{what} for workspace {settings.workspace}.", run=again)
     reasons = _stale(settings, found)
     if reasons:
         raise Refused(f"The saved plan no longer holds: {'; '.join(reasons)}.", run=again)
@@ -160,9 +166,10 @@ def _stale(settings: Settings, saved: SavedPlan) -> list[str]:
     return reasons
 
 
-def present_facts(settings: Settings) -> dict:
+def present_facts(settings: Settings, kind: str = "stack") -> dict:
     """What a plan made now would be made from."""
     return {
+        "kind": kind,
         "workspace": settings.workspace,
         "account": settings.account,
         "region": settings.region,

@@ -124,6 +124,16 @@ def _made(local: bool, region: str):
     return boto3.Session(names.LOCAL_ACCOUNT, "local", region_name=region, botocore_session=blind)
 
 
+def client_of_environment(service: str, region: str, hasty: bool = False):
+    """A boto3 client for a process that was started with a session's ``environment``. ``hasty``: better not than slowly."""
+    import boto3
+    from botocore.config import Config
+
+    patience = {"retries": {"total_max_attempts": 1}, "connect_timeout": 3, "read_timeout": 5} if hasty else {
+        "retries": {"mode": "standard", "max_attempts": 5}, "connect_timeout": 10, "read_timeout": 60}
+    return boto3.Session(region_name=region).client(service, config=Config(**patience))
+
+
 def _config(local: bool):
     from botocore.config import Config
 

@@ -54,8 +54,7 @@ def exists(session: Session) -> bool:
 def object_age(session: Session, key: str) -> timedelta | None:
     """How long ago the object under the key was written; None when there is none."""
     try:
-        found = session.client("s3").head_object(Bucket=session.settings.state_bucket, Key=key,
-                                                 ExpectedBucketOwner=session.settings.account)
+        found = session.client("s3").head_object(**owned(session, key))
     except Exception as error:
         if error_code(error) in ("404", "NoSuchKey", "NoSuchBucket"):
             return None
@@ -65,16 +64,24 @@ def object_age(session: Session, key: str) -> timedelta | None:
 
 def read_json(session: Session, key: str) -> dict | None:
     """The JSON object under a key; None when there is none."""
-    body = _or_none(lambda: session.client("s3").get_object(Bucket=session.settings.state_bucket, Key=key,
-                                                            ExpectedBucketOwner=session.settings.account)["Body"].read(),
-                    "NoSuchKey")
+    body = read(session, key)
     return None if body is None else json.loads(body)
+
+
+def read(session: Session, key: str) -> bytes | None:
+    """The object under a key; None when there is none."""
+    return _or_none(lambda: session.client("s3").get_object(**owned(session, key))["Body"].read(), "NoSuchKey")
+
+
+def owned(session: Session, key: str) -> dict[str, str]:
+    """How a call names an object of the bucket: only if the bucket is the workspace's account's."""
+    return {"Bucket": session.settings.state_bucket, "Key": key, "ExpectedBucketOwner": session.settings.account}
 
 
 def write_json(session: Session, key: str, content: dict) -> None:
     """Put a JSON object under a key."""
-    session.client("s3").put_object(Bucket=session.settings.state_bucket, Key=key, ContentType="application/json",
-                                    Body=json.dumps(content).encode(), ExpectedBucketOwner=session.settings.account)
+    session.client("s3").put_object(**owned(session, key), ContentType="application/json",
+                                    Body=json.dumps(content).encode())
 
 
 def _create(s3, bucket: str, region: str) -> None:

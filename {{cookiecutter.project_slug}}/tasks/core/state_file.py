@@ -82,8 +82,8 @@ def _instance(resource: dict, instance: dict) -> Resource:
     module = f"{resource['module']}." if resource.get("module") else ""
     key = instance.get("index_key")
     index = "" if key is None else f"[{json.dumps(key)}]"
-    return Resource(f"{module}{resource['type']}.{resource['name']}{index}", resource["type"], instance.get("attributes") or {},
-                    "deposed" in instance, instance.get("status") == "tainted")
+    return Resource(f"{module}{resource['type']}.{resource['name']}{index}", resource["type"],
+                    instance.get("attributes") or {}, "deposed" in instance, instance.get("status") == "tainted")
 
 
 def without_keys(address: str) -> str:

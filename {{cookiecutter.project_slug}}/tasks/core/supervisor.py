@@ -1,11 +1,12 @@
 """Runs one command to its end, whatever becomes of the task that started it.
 
-    python -m core.supervisor FOLDER KIND COMMAND [ARGUMENT…]
+    python -m core.supervisor FOLDER KIND [--keep RECORD] COMMAND [ARGUMENT…]
 
 Started in a session of its own. The command's output goes to files, never to a pipe: a pipe's reader may die,
 and Terraform with it, before its state is written. FOLDER then holds ``events.jsonl`` and ``errors.txt`` (the
 command's streams), ``run.json`` (who runs) and, at the end, ``exit.json``. A signal asks the command to stop, once:
-Terraform takes a second one as leave to drop its state.
+Terraform takes a second one as leave to drop its state. With a RECORD (``kept_state``) the state is brought to the
+bucket meanwhile and at the end.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .processes import start_time, write_json
+from .kept_state import Keeper
+from .processes import end_group, start_time, write_json
 
 
 def now() -> str:
@@ -26,6 +29,9 @@ def now() -> str:
 
 def main(folder: Path, kind: str, command: list[str]) -> int:
     os.umask(0o077)
+    keeper = None
+    if command[0] == "--keep":
+        keeper, command = Keeper(Path(command[1])), command[2:]
     with open(folder / "events.jsonl", "wb") as events, open(folder / "errors.txt", "wb") as errors:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=events, stderr=errors)
     asked: list[int] = []
@@ -48,8 +54,16 @@ def main(folder: Path, kind: str, command: list[str]) -> int:
         "supervisor_start_time": start_time(os.getpid()),
         "started_at": now(),
     })
+    unsaved = None
+    if keeper:
+        while child.poll() is None:
+            keeper.tick()
+            time.sleep(0.2)
     code = child.wait()
-    write_json(folder / "exit.json", {"code": code, "ended_at": now()})
+    end_group(os.getpid())  # a provider outlives a Terraform that was killed
+    if keeper:
+        unsaved = keeper.finish()
+    write_json(folder / "exit.json", {"code": code, "unsaved": unsaved, "ended_at": now()})
     return 0
 
 

@@ -12,7 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,14 @@ class Terraform:
         """The command line; options as python-terraform takes them: True is a bare flag, a list repeats, None goes."""
         return _command_line(self.settings.root, name, *arguments, **options)
 
-    def run(self, name: str, *arguments: str, environment: dict[str, str] | None = None, **options: Any) -> str:
-        """Run a short command to its end; answers its output. Raises Failed with Terraform's own sentence."""
-        child = subprocess.Popen(self.command(name, *arguments, **options), cwd=self.settings.root,
-                                 env={**self.environment, **(environment or {})},
+    def run(self, name: str, *arguments: str, environment: dict[str, str] | None = None, root: Path | None = None,
+            **options: Any) -> str:
+        """Run a short command to its end; answers its output. Raises Failed with Terraform's own sentence.
+
+        root  a working root; the project's own unless told
+        """
+        child = subprocess.Popen(self.command(name, *arguments, **options), cwd=root or self.settings.root,
+                                 env={**self._environment(root), **(environment or {})},
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                  encoding="utf-8", errors="replace", start_new_session=True)
         with _passing_interrupts_to(child):
@@ -65,15 +69,26 @@ class Terraform:
             raise failure(f"terraform {name}", errors or output)
         return output
 
-    def plan(self, out: Path, given: Given) -> runs.Run:
-        """Start a plan that is saved to ``out``; no right to decrypt a secret is needed for it."""
-        command = self.command("plan", json=True, detailed_exitcode=True, out=str(out), **self._inputs(given))
-        return runs.start(self.settings, "plan", command, self.environment)
+    def plan(self, out: Path, given: Given | None, root: Path | None = None, targets: Iterable[str] = ()) -> runs.Run:
+        """Start a plan that is saved to ``out``; no right to decrypt a secret is needed for it.
 
-    def apply(self, plan: Path, db_password: str) -> runs.Run:
-        """Start the apply of a saved plan. The password travels in the environment only."""
+        given    the variables that no file says; None for a root that has no variables
+        root     a working root; the project's own unless told
+        targets  plan for these addresses only
+        """
+        inputs = {"input": False} if given is None else self._inputs(given)
+        only = list(targets) or None
+        command = self.command("plan", json=True, detailed_exitcode=True, out=str(out), target=only, **inputs)
+        return runs.start(self.settings, "plan", command, self._environment(root), root)
+
+    def apply(self, plan: Path, db_password: str, root: Path | None = None, keep: Path | None = None) -> runs.Run:
+        """Start the apply of a saved plan in the root that it was made in. The password travels in the environment only.
+
+        keep  the record by which the state is brought to the bucket meanwhile (``kept_state``)
+        """
         command = self.command("apply", str(plan), json=True, input=False)
-        return runs.start(self.settings, "apply", command, {**self.environment, "TF_VAR_db_password": db_password})
+        environment = {**self._environment(root), "TF_VAR_db_password": db_password}
+        return runs.start(self.settings, "apply", command, environment, root, keep)
 
     def output(self) -> dict[str, Any]:
         """Every output's value."""
@@ -88,14 +103,10 @@ class Terraform:
                 raise
             return []
 
-    def planned_arguments(self, plan: Path) -> dict[str, dict]:
+    def planned_arguments(self, plan: Path, root: Path | None = None) -> dict[str, dict]:
         """address -> what a saved plan would make it with, as far as that is known before the apply."""
-        changes = json.loads(self.run("show", str(plan), json=True))["resource_changes"]
+        changes = json.loads(self.run("show", str(plan), json=True, root=root))["resource_changes"]
         return {change["address"]: change["change"]["after"] or {} for change in changes}
-
-    def push_state(self, file: Path) -> None:
-        """Put a state that could not be saved into the bucket. Terraform refuses one that is older than what is there."""
-        self.run("state push", str(file))
 
     def force_unlock(self, id_: str) -> None:
         self.run("force-unlock", id_, force=True)
@@ -103,9 +114,17 @@ class Terraform:
     def untaint(self, address: str) -> None:
         self.run("untaint", address)
 
+    def state_rm(self, addresses: Iterable[str]) -> None:
+        """Take resources out of the state; what they stand for stays in the account."""
+        self.run("state rm", *addresses)
+
     def import_(self, address: str, id_: str, given: Given) -> None:
         """Put an existing object into the state."""
         self.run("import", address, id_, **self._inputs(given))
+
+    def _environment(self, root: Path | None) -> dict[str, str]:
+        """A working root has a data folder of its own: the backend is another one."""
+        return {**self.environment, "TF_DATA_DIR": ".terraform"} if root else self.environment
 
     def _inputs(self, given: Given) -> dict[str, Any]:
         """The options with which Terraform reads the workspace's variables."""
@@ -141,19 +160,14 @@ def explain(run: runs.Run) -> TaskError:
     """Why a run failed, as one sentence from its event stream: BadInput for values that Terraform refused, else Failed."""
     found = runs.errors(run.events())
     settings = run.settings
-    if errored_state(settings).exists():
-        return Failed(f"The state could not be saved to the bucket; it is in {errored_state(settings).name}. Nothing is "
-                      "lost if that is pushed before anything else.", run=settings.command("state.push-errored"))
+    if run.unsaved:
+        return Failed(f"The state could not be brought to the bucket ({run.unsaved}); it waits on this disk. "
+                      "Nothing is lost if that is done before anything else.", run=settings.command("recover"))
     if not found:
-        if run.code is not None and run.code < 0:
-            return Failed(f"Terraform was ended by signal {-run.code}; its lock on the state may be left.",
-                          run=settings.command("state.unlock"))
+        if run.code is None or run.code < 0:
+            return Failed("Terraform was killed. What it had made is in its state; what was in the making is looked for.",
+                          run=settings.command("recover"))
         return failure(f"terraform {run.kind}", runs.stderr(run))
-    locked = next((error for error in found if "Error acquiring the state lock" in error["summary"]), None)
-    if locked:
-        who = "; ".join(f"{name}: {value}" for name, value in _lock_holder(locked["detail"]).items())
-        return Failed(f"Somebody else holds the state's lock; wait for them. {who}",
-                      run=f"{settings.command('state.unlock')}  (if that run is dead)")
     if all(error["summary"] in REFUSED_VALUE for error in found):
         return BadInput(" ".join(dict.fromkeys(_refused_value(error, settings) for error in found)))
     sentences = []
@@ -170,16 +184,6 @@ def _refused_value(error: dict, settings: Settings) -> str:
     place = error.get("range") or {}
     file = next((file for file in settings.var_files if settings.root / place.get("filename", "") == file), None)
     return f"{file.name}, line {place['start']['line']}: {said}" if file else said
-
-
-def errored_state(settings: Settings) -> Path:
-    """Where Terraform leaves a state that it could not save."""
-    return settings.root / "errored.tfstate"
-
-
-def _lock_holder(detail: str) -> dict[str, str]:
-    """Who, since when and what, from Terraform's Lock Info."""
-    return dict(re.findall(r"^\s*(ID|Who|Operation|Created):\s+(.+?)\s*$", detail, re.MULTILINE))
 
 
 @contextmanager

@@ -1,0 +1,204 @@
+"""The state on this disk while Terraform works: from the bucket, back into it, and never lost between the two."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+
+import pytest
+
+from tasks.core import kept_state, runs, state_file, state_lock, working_root
+from tasks.core.console import Failed, Refused
+from tasks.core.initialise import state_object
+
+MAIN = 'terraform {\n  backend "s3" {\n    key = "small/terraform.tfstate"\n  }\n}\n'
+
+
+def state(serial: int, lineage: str = "one", resources: int = 0) -> bytes:
+    return json.dumps({"version": 4, "serial": serial, "lineage": lineage, "outputs": {}, "resources": [
+        {"mode": "managed", "type": "aws_vpc", "name": f"n{number}", "instances": [{"attributes": {"id": f"vpc-{number}"}}]}
+        for number in range(resources)]}).encode()
+
+
+class Bucket:
+    def __init__(self, aws, client):
+        self.s3, self.name, self.key = client("s3"), aws.settings.state_bucket, state_object(aws.settings)
+
+    def put(self, content: bytes) -> None:
+        self.s3.put_object(Bucket=self.name, Key=self.key, Body=content)
+
+    @property
+    def content(self) -> bytes | None:
+        try:
+            return self.s3.get_object(Bucket=self.name, Key=self.key)["Body"].read()
+        except self.s3.exceptions.NoSuchKey:
+            return None
+
+
+@pytest.fixture
+def bucket(aws, client) -> Bucket:
+    (aws.settings.root / "main.tf").write_text(MAIN)
+    client("s3").create_bucket(Bucket=aws.settings.state_bucket,
+                               CreateBucketConfiguration={"LocationConstraint": aws.settings.region})
+    return Bucket(aws, client)
+
+
+@pytest.fixture
+def file(aws):
+    return working_root.state_file(aws.settings)
+
+
+@pytest.fixture
+def keeper(aws, monkeypatch):
+    """`keeper()` is what the supervisor has, in its environment."""
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    return lambda: kept_state.Keeper(kept_state.record_file(aws.settings))
+
+
+def test_what_the_bucket_has_comes_to_this_disk_for_its_owner_only(aws, bucket, file):
+    bucket.put(state(3))
+    kept_state.fetch(aws)
+    assert file.read_bytes() == state(3) and stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert kept_state.left(aws.settings) is None
+    kept_state.discard(aws.settings)
+    assert not file.exists()
+
+
+def test_what_terraform_writes_comes_to_the_bucket_and_leaves_this_disk(aws, bucket, file, keeper):
+    bucket.put(state(3))
+    lock = state_lock.acquire(aws, "apply")
+    kept_state.fetch(aws, lock)
+    kept = keeper()
+    file.write_bytes(state(4, resources=2))
+    assert kept_state.left(aws.settings) == file
+    assert kept.finish() is None
+    assert bucket.content == state(4, resources=2) and not file.exists() and state_lock.holder(aws) is None
+
+
+def test_a_first_state_is_made_and_a_run_that_wrote_none_makes_none(aws, bucket, file, keeper):
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    assert keeper().finish() is None and bucket.content is None and state_lock.holder(aws) is None
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    file.write_bytes(state(1))
+    assert keeper().finish() is None and bucket.content == state(1)
+
+
+def test_it_is_brought_meanwhile_so_that_a_lost_disk_costs_seconds(aws, bucket, file, keeper, monkeypatch):
+    monkeypatch.setattr(kept_state, "EVERY", 0)
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept = keeper()
+    for serial in (1, 2, 3):
+        file.write_bytes(state(serial))
+        kept.tick()
+        assert bucket.content == state(serial)
+
+
+def test_a_torn_file_is_never_brought_the_last_whole_one_is(aws, bucket, file, keeper, monkeypatch):
+    monkeypatch.setattr(kept_state, "EVERY", 0)
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept = keeper()
+    file.write_bytes(state(1, resources=3))
+    kept.tick()
+    file.write_bytes(state(1, resources=4)[:-40])
+    kept.tick()
+    assert bucket.content == state(1, resources=3)
+    assert kept.finish() is None and bucket.content == state(1, resources=3)
+
+
+def test_what_somebody_else_has_written_is_not_written_over(aws, bucket, file, keeper, monkeypatch):
+    monkeypatch.setattr(kept_state, "PATIENCE", 0)
+    bucket.put(state(3))
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept = keeper()
+    bucket.put(state(9, lineage="theirs"))
+    file.write_bytes(state(4))
+    assert "PreconditionFailed" in kept.finish()
+    assert bucket.content == state(9, lineage="theirs") and file.read_bytes() == state(4)
+    with pytest.raises(Refused, match="waits|bring its state"):
+        kept_state.require_saved(aws.settings)
+    with pytest.raises(Refused, match="another one"):
+        kept_state.push_left(aws, file)
+    assert bucket.content == state(9, lineage="theirs")
+
+
+def test_a_bucket_that_is_away_at_the_end_costs_nothing(aws, bucket, file, keeper, monkeypatch):
+    bucket.put(state(3))
+    lock = state_lock.acquire(aws, "apply")
+    kept_state.fetch(aws, lock)
+    file.write_bytes(state(4, resources=5))
+    kept = keeper()
+    with monkeypatch.context() as away:
+        away.setattr(kept_state, "PATIENCE", 0)
+        away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        assert "127.0.0.1:9" in kept.finish()
+    assert kept_state.left(aws.settings) == file and state_lock.holder(aws).id == lock
+    with pytest.raises(Refused):
+        kept_state.fetch(aws)
+    pushed = kept_state.push_left(aws, file)
+    assert len(pushed.resources) == 5 and bucket.content == state(4, resources=5)
+    assert not file.exists() and state_lock.holder(aws) is None
+
+
+def test_an_older_state_is_not_pushed_over_a_newer_one(aws, bucket, tmp_path):
+    bucket.put(state(7))
+    errored = aws.settings.root / "errored.tfstate"
+    errored.write_bytes(state(6))
+    assert kept_state.left(aws.settings) == errored
+    with pytest.raises(Refused, match="newer"):
+        kept_state.push_left(aws, errored)
+    assert bucket.content == state(7) and state_lock.holder(aws) is None
+
+
+def test_half_a_state_is_said_to_be_one(aws, bucket):
+    errored = aws.settings.root / "errored.tfstate"
+    errored.write_bytes(state(8)[:20])
+    with pytest.raises(Failed, match="not a whole state"):
+        kept_state.push_left(aws, errored)
+    assert state_lock.holder(aws) is None
+
+
+def test_a_lock_that_a_killed_task_has_left_before_it_began_is_given_back(aws, bucket):
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept_state.release_ours(aws)
+    assert state_lock.holder(aws) is None
+    state_lock.acquire(aws, "apply")
+    kept_state.release_ours(aws)  # somebody else's by now
+    assert state_lock.holder(aws) is not None
+
+
+def test_the_supervisor_brings_it_and_says_so(aws, bucket, file):
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    script = f"open({str(file)!r}, 'wb').write({state(1, resources=2)!r})"
+    run = runs.start(aws.settings, "apply", [sys.executable, "-c", script], dict(aws.environment), aws.settings.root,
+                     kept_state.record_file(aws.settings))
+    assert runs.follow(run, lambda event: None) == 0 and run.unsaved is None
+    assert state_file.parse(bucket.content).serial == 1 and state_lock.holder(aws) is None and not file.exists()
+
+
+def test_a_supervisor_ends_what_a_killed_terraform_has_left(aws, bucket, tmp_path):
+    """Terraform's provider goes on after kill -9 of Terraform; here a program of that name stands for both."""
+    terraform = tmp_path / "terraform"
+    terraform.write_text('#!/bin/sh\n"$0"-provider & exec sleep 60\n')
+    provider = tmp_path / "terraform-provider"
+    os.symlink("/bin/sleep", provider)
+    terraform.write_text(f'#!/bin/sh\n"{provider}" 60 &\nexec sleep 60\n')
+    terraform.chmod(0o755)
+    run = runs.start(aws.settings, "apply", [str(terraform)], dict(os.environ))
+    os.kill(run.pid, 9)
+    runs.follow(run, lambda event: None)
+    assert run.code == -9
+    assert not any(str(provider) in (folder / "cmdline").read_text() for folder in _processes())
+
+
+def _processes():
+    from pathlib import Path
+
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            (folder / "cmdline").read_text()
+        except OSError:
+            continue
+        yield folder

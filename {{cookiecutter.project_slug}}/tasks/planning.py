@@ -1,0 +1,175 @@
+"""Plans: of the stack, of what a killed run left behind, of the teardown. Each is saved, shown and applied as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import applying
+from .core import (
+    console,
+    database,
+    database_record,
+    embedded_aws,
+    initialise,
+    kept_state,
+    live_services,
+    pins,
+    recovery,
+    runs,
+    saved_plan,
+    state_file,
+    state_lock,
+    terraform,
+    working_root,
+)
+from .core import plan as plans
+from .core.console import say
+from .core.saved_plan import SavedPlan
+from .core.session import Session
+from .core.terraform import Terraform
+
+HEALINGS = 4  # what a killed run has left shows in layers: a resource can be looked up when what it needs is known
+
+
+def plan(terraform_: Terraform, session: Session, allow_older: bool = False,
+         held: dict[str, str] | None = None) -> SavedPlan:
+    """Make and save a plan of the stack. What an interrupted run has made is kept and adopted, never made twice.
+
+    held  service -> the task definition that it goes on with for now
+    Raises Refused (3) when a service would get an older image than it runs, unless that is allowed.
+    """
+    session.settings.require_images()
+    if session.settings.pinned and not allow_older:
+        pins.require_not_older(session, live_services.images(session))
+    given = {**given_values(session), "held_services": held or {}}
+
+    def make(adopted: dict[str, str]) -> SavedPlan:
+        return _make(terraform_, session, working_root.stack(session.settings, adopted), "stack", given)
+
+    with _undisturbed(session):
+        made = _healed(terraform_, session, make, recovery.noted(session.settings))
+    made.plan.require_adopted_kept()
+    return made
+
+
+def plan_recovery(terraform_: Terraform, session: Session, adopted: dict[str, str]) -> SavedPlan:
+    """Make and save a plan that only takes what an interrupted run has made into the state: address -> id.
+
+    Raises Refused (3) when it would replace or delete anything.
+    """
+    given = given_values(session)
+    with _undisturbed(session):
+        root = working_root.stack(session.settings, adopted)
+        made = _make(terraform_, session, root, "stack", given, targets=adopted)
+    made.plan.require_nothing_lost()
+    return made
+
+
+def plan_teardown(terraform_: Terraform, session: Session, kept: Iterable[str]) -> SavedPlan:
+    """Make and save a plan that deletes all that the state holds, and forgets what is kept.
+
+    kept  addresses as the configuration has them, without instance keys
+    """
+    with _undisturbed(session):
+        return _make(terraform_, session, working_root.teardown(session.settings, kept), "teardown", None)
+
+
+def look_for_unfinished(terraform_: Terraform, session: Session, begun: Collection[str]) -> dict[str, str]:
+    """address -> id of what of ``begun`` is in the account and not in the state. Saves no plan."""
+    found: dict[str, str] = {}
+
+    def make(adopted: dict[str, str]) -> SavedPlan:
+        found.update(adopted)
+        return _make(terraform_, session, working_root.stack(session.settings, adopted), "stack", given_values(session))
+
+    with _undisturbed(session):
+        _healed(terraform_, session, make, begun)
+        saved_plan.discard(session.settings)
+    return found
+
+
+def given_values(session: Session) -> terraform.Given:
+    """What no file says: the password's version, which services wait for the database; in ``local`` where it answers."""
+    settings = session.settings
+    given: terraform.Given = {"db_password_version": applying.password_version(session)}
+    if settings.is_local:
+        server = embedded_aws.status(settings.root)
+        given |= {"embedded_aws": server.endpoint or "", "images": settings.images}
+        if not server.containers:  # nothing runs, so nothing has to wait
+            return given
+    return {**given, "waiting_services": database_record.load(session).unready(settings)}
+
+
+@contextmanager
+def _undisturbed(session: Session) -> Iterator[None]:
+    """While a plan is made: no other task of this checkout, no run, nobody who holds the lock, no state left here."""
+    with runs.one_task_at_a_time(session.settings):
+        applying.require_nobody_applies(session)
+        state_lock.require_free(session)
+        yield
+
+
+def _make(terraform_: Terraform, session: Session, root: Path, kind: str, given: terraform.Given | None,
+          targets: Iterable[str] = ()) -> SavedPlan:
+    settings = session.settings
+    saved_plan.discard(settings)
+    kept_state.fetch(session)
+    facts, draft = saved_plan.present_facts(settings, kind), saved_plan.draft(settings)
+    events: list[dict] = []
+    say("Planning…")
+    try:
+        initialise.initialise_working_root(terraform_, root)
+        run = terraform_.plan(draft, given, root, targets)
+        if runs.follow(run, on_event=events.append) not in (0, 2):
+            raise terraform.explain(run)
+        for warning in runs.warnings(events):
+            if not targets:  # that it is not the whole is what was asked for
+                console.warn(warning)
+        version = given["db_password_version"] if given else 0
+        return saved_plan.save(settings, facts, plans.read(events), version, terraform.version())
+    finally:
+        draft.unlink(missing_ok=True)
+        kept_state.discard(settings)
+
+
+def _healed(terraform_: Terraform, session: Session, make: Callable[[dict[str, str]], SavedPlan],
+            begun: Collection[str]) -> SavedPlan:
+    """A plan that replaces nothing that keeps data only because it was interrupted, and makes nothing a second time."""
+    adopted: dict[str, str] = {}
+    for _ in range(HEALINGS):
+        made = make(adopted)
+        healed = [_untaint(terraform_, session, change) for change in made.plan.tainted_data()]
+        found = _unfinished(terraform_, session, made, begun)
+        if not healed and not found:
+            break
+        adopted |= found
+    return made
+
+
+def _untaint(terraform_: Terraform, session: Session, change: plans.Change) -> str:
+    """Wait for a resource whose creation was interrupted and take it as made: its data must not be replaced."""
+    say(f"{change.address}: {change.reason}, but it exists and keeps data; it is kept.")
+    if change.type == "aws_db_instance":
+        database.wait_until_available(session, session.settings.database, say)
+    terraform_.untaint(change.address)
+    return change.address
+
+
+def _unfinished(terraform_: Terraform, session: Session, made: SavedPlan, begun: Collection[str]) -> dict[str, str]:
+    """address -> id of what the plan would make though an interrupted run has made it already."""
+    lost = [change for change in made.plan.changes
+            if change.action == "create" and change.address in begun and change.type in recovery.FINDERS]
+    if not lost:
+        return {}
+    arguments = terraform_.planned_arguments(made.file, working_root.folder(session.settings, "stack"))
+    state, found = state_file.load(session), {}
+    for change in lost:
+        known = recovery.known_ids(state.resources, change.type) | set(found.values())
+        id_ = recovery.find(session, change.type, arguments[change.address], known, say)
+        if id_:
+            say(f"{change.address}: its creation was interrupted, but it exists ({id_}); it is adopted.")
+            found[change.address] = id_
+    return found
+
