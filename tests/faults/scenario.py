@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from driven_project import CANARY, Answer, Project
@@ -40,7 +41,13 @@ class Phase:
 
 @dataclass
 class Row:
-    """How it went. ``way`` holds each command that was needed, with its exit code."""
+    """How it went.
+
+    way      each command that was needed, with its exit code
+    reached  whether the run still went on at that moment
+    wrong    what is not as it must be
+    commit   of the template that was tried
+    """
 
     phase: str
     fault: str
@@ -49,13 +56,11 @@ class Row:
     way: list[str] = field(default_factory=list)
     seconds: float = 0.0
     wrong: list[str] = field(default_factory=list)
+    commit: str = ""
 
     @property
     def ok(self) -> bool:
         return not self.wrong
-
-    def as_dict(self) -> dict:
-        return {**asdict(self), "ok": self.ok}
 
 
 class Copy(Project):
@@ -179,8 +184,8 @@ def judge(copy: Copy, phase: Phase, wanted: dict[str, list[str]], row: Row) -> N
     if not phase.destroys:
         plan = copy.invoke("plan", "--detailed-exitcode", "--json")
         if plan.code:
-            changes = [f"{one['action']} {one['address']}" for one in plan.json.get("changes", [])] if plan.code == 2 else plan.err
-            row.wrong.append(f"the plan is not clean ({plan.code}): {changes}")
+            changes = [f"{one['action']} {one['address']}" for one in plan.json.get("changes", [])]
+            row.wrong.append(f"the plan is not clean ({plan.code}): {changes or plan.err}")
     found = copy.inventory()
     for kind in sorted({*wanted, *found}):
         if found.get(kind) != wanted.get(kind):
@@ -188,20 +193,18 @@ def judge(copy: Copy, phase: Phase, wanted: dict[str, list[str]], row: Row) -> N
     alive = [command for command in copy.network.processes().values() if "serve.py" not in command]
     if alive:
         row.wrong.append(f"left running: {alive}")
-    if left := sorted(str(path.relative_to(copy.folder)) for path in _own_files(copy.folder) if CANARY.encode() in _read(path)):
-        row.wrong.append(f"the password stands in {left}")
-    states = [str(path.relative_to(copy.folder)) for path in _own_files(copy.folder) if ".tfstate" in path.name
-              and "backups" not in path.parts and path.parent.name not in ("local", ".terraform", "states")]
-    roots = [str(path) for path in (copy.folder / ".local" / "roots").rglob("terraform.tfstate*")
-             if path.is_file() and ".terraform" not in path.parts]
-    if states or roots:
-        row.wrong.append(f"a state was left on the disk: {states + roots}")
+    told = [str(path.relative_to(copy.folder)) for path in _own_files(copy.folder) if CANARY.encode() in _read(path)]
+    if told:
+        row.wrong.append(f"the password stands in {told}")
+    states = [path for path in (copy.folder / ".local" / "roots").rglob("*.tfstate*") if ".terraform" not in path.parts]
+    if states or (copy.folder / "errored.tfstate").exists():
+        row.wrong.append(f"a state was left on the disk: {states}")
 
 
 def run(golden: Path, folder: Path, environment: dict[str, str], phase: Phase, fault: str, moment: int,
         wanted: dict[str, list[str]]) -> Row:
     """One row of the table."""
-    row, started = Row(phase.name, fault, moment), time.monotonic()
+    row, started = Row(phase.name, fault, moment, commit=_commit()), time.monotonic()
     copy = Copy(golden, folder, environment)
     try:
         phase.prepare(copy)
@@ -225,6 +228,12 @@ def undisturbed(golden: Path, folder: Path, environment: dict[str, str], phase: 
         return copy.completed(), copy.inventory()
     finally:
         copy.end()
+
+
+@functools.cache
+def _commit() -> str:
+    told = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=INVENTORY.parent, capture_output=True, text=True)
+    return told.stdout.strip()
 
 
 def _answer(task: subprocess.Popen) -> Answer:

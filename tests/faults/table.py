@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import scenario
@@ -104,7 +104,7 @@ def rows(goldens: Goldens, cases: list[Case], together: int) -> Iterator[Row]:
     """Each row as it ends, in no order."""
     phases = [PHASES[name] for name in dict.fromkeys(case.phase for case in cases)]
     with ThreadPoolExecutor(together) as pool:
-        plain = {phase.name: pool.submit(scenario.undisturbed, goldens.of(phase.name), goldens.scratch / f"plain-{phase.name}",
+        plain = {phase.name: pool.submit(scenario.undisturbed, goldens.of(phase.name), goldens.scratch / phase.name,
                                          goldens.environment, phase) for phase in phases}
         waiting = []
         for phase in phases:
@@ -118,14 +118,21 @@ def rows(goldens: Goldens, cases: list[Case], together: int) -> Iterator[Row]:
             yield done.result()
 
 
+def read(folder: Path) -> list[Row]:
+    """The rows of an earlier run; none when there was none."""
+    file = folder / "faults.json"
+    return [Row(**row) for row in json.loads(file.read_text())] if file.exists() else []
+
+
 def write(found: list[Row], folder: Path) -> None:
-    """faults.json and faults.rst."""
+    """faults.json and faults.rst, with the rows of earlier runs that were not run again."""
     folder.mkdir(exist_ok=True)
-    ordered = sorted(found, key=lambda row: (row.phase, row.fault, row.moment))
-    (folder / "faults.json").write_text(json.dumps([row.as_dict() for row in ordered], indent=1))
+    every = {(row.phase, row.fault, row.moment): row for row in (*read(folder), *found)}
+    ordered = [every[place] for place in sorted(every)]
+    (folder / "faults.json").write_text(json.dumps([asdict(row) for row in ordered], indent=1))
     lines = [".. list-table:: Each fault at each moment (completed resources)", "   :header-rows: 1", ""]
-    for cells in (("phase", "fault", "after", "the way to the end", "s", "outcome"), *(
-            (row.phase, row.fault, str(row.moment), " → ".join(row.way), f"{row.seconds:.0f}",
+    for cells in (("phase", "fault", "after", "the way to the end", "s", "code", "outcome"), *(
+            (row.phase, row.fault, str(row.moment), " → ".join(row.way), f"{row.seconds:.0f}", row.commit,
              "as it must be" if row.ok else "; ".join(row.wrong)) for row in ordered)):
         lines += [f"   {' ' if number else '*'} - {' '.join(cell.split())}" for number, cell in enumerate(cells)]
     (folder / "faults.rst").write_text("\n".join(lines) + "\n")
