@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from scenario import Copy, Phase, Row
 TILES = '  tiles = { desired_count = 1, cpu = 128, memory = 256, path = "/tiles/*" }\n'
 WCS = TILES.replace("tiles", "wcs")
 GONE = 'module.ecs["tiles"].aws_cloudwatch_log_group.service'
+MOST_DANGEROUS = ("kill -9 task", "kill -9 terraform")  # what people do
 DEPLOY = ("deploy", "--yes", "--no-containers")
 
 
@@ -61,7 +63,7 @@ class Goldens:
             with_a_second_service(copy)
             copy.must("bootstrap")
             _write_password(copy)
-            copy.must("init")
+            copy.must("plan")  # so that no copy has to initialise Terraform
             self._keep(copy, self.before)
             copy.must("local.up", "--no-containers")
             copy.must(*DEPLOY)
@@ -95,9 +97,14 @@ class Case:
 
 
 def all_cases(phases: Iterable[str], faults: Iterable[str], moments: int) -> list[Case]:
-    """Every fault at moments that are spread over every phase."""
-    parts = [number / max(moments - 1, 1) for number in range(moments)]
-    return [Case(*each) for each in itertools.product(phases, faults, parts)]
+    """Every kill at moments that are spread over each phase, every other fault at as many spread over all of them."""
+    phases = list(phases)
+    cases = []
+    for fault in faults:
+        each = moments if fault in MOST_DANGEROUS else math.ceil(moments / len(phases))
+        parts = [number / max(each - 1, 1) for number in range(each)]
+        cases += [Case(phase, fault, part) for phase, part in itertools.product(phases, parts)]
+    return cases
 
 
 def rows(goldens: Goldens, cases: list[Case], together: int) -> Iterator[Row]:

@@ -187,6 +187,18 @@ def instance_keeps_what_it_was_launched_with(aws):
     return found.get("MetadataOptions", {}).get("HttpPutResponseHopLimit") == 1 and disk["Encrypted"]
 
 
+@probe("ec2.nat-address")
+def nat_gateway_tells_its_address(aws):
+    ec2 = aws("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.6.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.6.1.0/24")["Subnet"]["SubnetId"]
+    addresses = [ec2.allocate_address(Domain="vpc")["AllocationId"] for _ in range(2)]
+    made = [ec2.create_nat_gateway(SubnetId=subnet, AllocationId=each)["NatGateway"]["NatGatewayId"] for each in addresses]
+    found = ec2.describe_nat_gateways(NatGatewayIds=made)["NatGateways"]
+    told = {each["NatGatewayId"]: [address["AllocationId"] for address in each["NatGatewayAddresses"]] for each in found}
+    return told == {gateway: [address] for gateway, address in zip(made, addresses, strict=True)}
+
+
 # RDS
 
 

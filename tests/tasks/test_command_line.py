@@ -128,7 +128,7 @@ def test_local_status_answers_whether_it_runs(invoke):
 
 def test_what_destroys_wants_the_name_and_without_a_terminal_the_flag(invoke):
     done = invoke("local.reset", input="local\n")
-    refused(done, 3, "Nothing was changed: this wants the environment's name.")
+    refused(done, 3, "Nothing was changed: to empty it wants the environment's name (local).")
     assert "run: invoke local.reset --confirm local" in done.stderr
 
 
@@ -141,7 +141,7 @@ def test_another_word_than_the_name_changes_nothing(invoke):
     out, err = child.communicate(timeout=30)
     os.close(ours)
     assert (child.returncode, out) == (3, "")
-    assert "Type local to go on: " in err and "Nothing was changed" in err
+    assert "Type local to empty it: " in err and "Nothing was changed" in err
 
 
 def test_plan_without_a_bucket_says_to_bootstrap(invoke, embedded, slug):

@@ -23,6 +23,7 @@ def stack(aws, client, slug, monkeypatch):
     outputs = {
         "cluster": slug,
         "services": {name: {"service": f"{slug}-{name}", "log_group": f"/{slug}/apps/{name}"} for name in ("ows", "b")},
+        "log_groups": [f"/{slug}/apps/ows", f"/{slug}/apps/b", f"/{slug}/apps/jobs", f"/{slug}/var/log/messages"],
         "jobs": {
             "admin": {"container": "admin", "log_group": f"/{slug}/apps/jobs"},
             "nightly": {"container": "nightly", "log_group": f"/{slug}/apps/jobs"},
@@ -38,8 +39,9 @@ def stack(aws, client, slug, monkeypatch):
         ("jobs", f"admin/admin/{ran['index']}", "indexed", 7),
         ("jobs", "admin/admin/5", "of yesterday", 6),
         ("jobs", "nightly/nightly/6", "nightly", 5),
+        ("messages", f"{slug}/i-0123456789", "the disk is full", 4),
     ):
-        name = f"/{slug}/apps/{group}"
+        name = f"/{slug}/var/log/messages" if group == "messages" else f"/{slug}/apps/{group}"
         if not cloudwatch.describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
             cloudwatch.create_log_group(logGroupName=name)
         cloudwatch.create_log_stream(logGroupName=name, logStreamName=stream)
@@ -100,6 +102,11 @@ def test_a_job_of_the_workspace_has_a_log_of_its_own(tail):
     assert tail(job="nightly")[1] == ["nightly 6 nightly"]
 
 
+def test_log_groups_by_their_names_or_the_ends_of_them_each_once(tail, slug):
+    said = ["b 2 ERROR of b", "messages i-012345 the disk is full"]
+    assert [" ".join(line.split()) for line in tail(group=["messages", f"/{slug}/apps/b", "var/log/messages"])[1]] == said
+
+
 def test_one_object_with_each_line(stack, capsys):
     logs.tail(Context(), service="ows", json=True)
     said = json.loads(capsys.readouterr().out)
@@ -125,6 +132,9 @@ def test_silence_is_said(tail):
         ({"service": "owls"}, "There is no service owls"),
         ({"job": "weekly"}, "There is no job weekly"),
         ({"job": "index", "service": "ows"}, "not both"),
+        ({"group": ["dmesg"]}, "dmesg is no log group of this deployment (there are: /"),
+        ({"group": ["ssages"]}, "ssages is no log group"),
+        ({"group": ["messages"], "job": "index"}, "not several of these"),
         ({"follow": True, "json": True}, "--json is one object and --follow has no end"),
     ],
 )

@@ -34,7 +34,7 @@ POSITIONAL = {  # chamber's own words in chamber's own order
     "chamber.import": ["service", "file"],
 }
 CONFIRMING = {  # ask before they change something
-    "apply", "deploy", "kms.rescue", "chamber.copy", "chamber.delete", "chamber.rotate", "docker.promote",
+    "apply", "deploy", "recover", "kms.rescue", "chamber.copy", "chamber.delete", "chamber.rotate", "docker.promote",
     "service.rollback",
 }  # fmt: skip
 NEVER_IN_AN_ACCOUNT = {"docker.build", "docker.promote", "docker.run"}
@@ -64,12 +64,16 @@ REPORTING = {
     "service.status",
     "service.wait",
     "wms.smoke",
+    "drift",
+    "recover",
+    "state.history",
 }
 EXPECTED = {"bootstrap", "init", "plan", "apply", "output", "deploy", "doctor", "workspace.add", "local.up", "local.down",
             "local.status", "local.reset", "docker.build", "docker.push", "docker.run", "docker.digest", "chamber.write",
             "chamber.read", "chamber.list", "chamber.list-services", "chamber.history", "chamber.delete", "chamber.export",
             "chamber.import", "chamber.copy", "chamber.diff", "chamber.rotate", "service.run", "service.wait",
-            "service.status", "service.rollback", "service.exec", "logs.tail", "wms.smoke", "wms.map"}
+            "service.status", "service.rollback", "service.exec", "logs.tail", "wms.smoke", "wms.map", "drift", "recover",
+            "state.backup", "state.history", "state.restore", "state.unlock", "state.push-errored"}
 
 
 def imports(file: Path) -> set[str]:

@@ -2,10 +2,10 @@
 
 from invoke import Collection
 
-from . import chamber, deploy, doctor, image, kms, local, logs, recover, service, stack, state, wms, workspace
+from . import chamber, deploy, doctor, drift, image, kms, local, logs, recover, service, stack, state, wms, workspace
 
 namespace = Collection()
-for task in (deploy.deploy, stack.bootstrap, stack.init, stack.plan, stack.apply, stack.output, recover.recover,
+for task in (deploy.deploy, stack.bootstrap, stack.init, stack.plan, stack.apply, stack.output, drift.drift, recover.recover,
              doctor.doctor):
     namespace.add_task(task)
 for name, module in {"chamber": chamber, "docker": image, "kms": kms, "local": local, "logs": logs, "service": service,

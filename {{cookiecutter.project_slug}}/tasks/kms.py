@@ -1,31 +1,89 @@
-"""The key that encrypts chamber's secrets: look at it, and rescue it while it can be."""
+"""The key that encrypts chamber's secrets: look at it, make it, adopt it, let it go, and rescue it while it can be."""
 
 from __future__ import annotations
 
-from .core import console, initialise, keys, parameter_store
+from dataclasses import asdict
+
+from . import adoption
+from .core import console, keys, neighbours, parameter_store
 from .core import settings as project
-from .core.console import Refused, show
+from .core.console import Refused, say, show
 from .core.session import Session, connect
-from .core.terraform import Terraform
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
+
+MATERIAL = {keys.OWN_MATERIAL: "AWS's own", "EXTERNAL": "imported"}
 
 
 @task(help={**WORKSPACE, **JSON, **ENDPOINT})
 def status(context, workspace=None, json=False, endpoint_from_env=False):
-    """Show the key behind chamber's alias: its state, and whose secrets are encrypted with it."""
+    """Show the key behind chamber's alias: its state, whose Terraform state manages it, and whose secrets it encrypts."""
     session = _session(workspace, endpoint_from_env)
     key = _require(session)
-    managed, services = _managed(session), parameter_store.services(session, {key.alias, key.id, key.arn})
+    managed = keys.held(adoption.state_of(session)) == key.id
+    around = neighbours.look(session)
+    holders = around.holders("aws_kms_key", key.id)
+    rotation, others = keys.rotation(session, key), keys.other_aliases(session, key)
+    services = parameter_store.services(session, {key.alias, key.id, key.arn})
     if json:
-        return emit(session.settings, {"alias": key.alias, "key_id": key.id, "state": key.state.value, "managed": managed,
-                                       "services": services})
+        return emit(session.settings, {
+            "alias": key.alias, "key_id": key.id, "state": key.state.value, "managed": managed, "services": services,
+            "dies_at": key.dies_at and key.dies_at.isoformat(), "rotation": rotation, "origin": key.origin,
+            "other_aliases": others, "held_by": [asdict(holder) for holder in holders], "unread": around.unread})
     console.table("", ("", ""), [
         ("alias", key.alias),
         ("key", key.id),
         ("state", key.state.value + (f" on {key.dies_at:%Y-%m-%d}" if key.dies_at else "")),
+        ("material", MATERIAL.get(key.origin, key.origin)),
+        ("yearly rotation", rotation),
+        *([("other aliases", ", ".join(others))] if others else []),
         ("in this project's state", "yes" if managed else "no"),
+        ("in the state of others", "\n".join(map(str, holders)) or "none that was found"),
         ("encrypts the secrets of", ", ".join(services) or "nobody yet"),
     ])
+    adoption.tell_unread(around)
+
+
+@task(help={**WORKSPACE, **ENDPOINT})
+def create(context, workspace=None, endpoint_from_env=False):
+    """Make a key and chamber's alias on it, when there is no such alias. One that a stopped task left is taken up."""
+    session = _session(workspace, endpoint_from_env)
+    key = keys.find(session)
+    if key:
+        return show(f"{key.alias} is there already, and leads to the key {key.id} ({key.state.value}).")
+    key = keys.create(session)
+    show(f"{key.alias} leads to the key {key.id}.")
+
+
+@task(help={**WORKSPACE, **YES, **ENDPOINT}, name="import")
+def import_(context, workspace=None, yes=False, endpoint_from_env=False):
+    """Put the key behind chamber's alias, and the alias, under this project's management. Never makes one, never changes it.
+
+    Every plan does the same by itself.
+    """
+    session = _session(workspace, endpoint_from_env)
+    key, state = _require(session), adoption.state_of(session)
+    keys.require_same(session, state, key)
+    missing = {address: id_ for address, id_ in ((keys.ADDRESS, key.id), (keys.ALIAS_ADDRESS, key.alias))
+               if address not in state.addresses}
+    if not missing:
+        return show(f"{key.alias} ({key.id}) is managed by this project already.")
+    key.require_usable(session.settings.command("kms.rescue"))
+    console.confirm(f"Adopt {key.alias} ({key.id}) in account {session.settings.account}?", yes)
+    adoption.adopt(session, missing)
+    show(f"{key.alias} ({key.id}) is managed by this project.")
+
+
+@task(help={**WORKSPACE, **YES, **ENDPOINT})
+def forget(context, workspace=None, yes=False, endpoint_from_env=False):
+    """Take the key and its alias out of this project's state. Both stay in the account, with all that they encrypt."""
+    session = _session(workspace, endpoint_from_env)
+    held = [address for address in (keys.ADDRESS, keys.ALIAS_ADDRESS) if address in adoption.state_of(session).addresses]
+    if not held:
+        return show("This project's state holds neither the key nor its alias.")
+    console.confirm(f"Take {' and '.join(held)} out of the state of workspace {session.settings.workspace}?", yes)
+    adoption.forget(session, held)
+    show("Forgotten; both are in the account as they were.")
+    say(f"The next plan adopts what {session.settings.key_alias} leads to then.")
 
 
 @task(help={**WORKSPACE, **YES, **ENDPOINT})
@@ -49,10 +107,5 @@ def _require(session: Session) -> keys.Key:
     key = keys.find(session)
     if key is None:
         raise Refused(f"There is no {session.settings.key_alias} in account {session.settings.account}.",
-                      run=session.settings.command("bootstrap"))
+                      run=session.settings.command("kms.create"))
     return key
-
-
-def _managed(session: Session) -> bool:
-    """Whether this project's state holds the key; it does not before the first deploy."""
-    return not initialise.needed(session.settings) and keys.ADDRESS in Terraform(session).addresses()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from . import frame
-from .core import console, embedded_aws, runs, settings
+from .core import consent, console, embedded_aws, kept_state, recovery, runs, settings
 from .core.console import BadInput, Refused
 from .core.embedded_aws import Server
 from .core.settings import Settings
@@ -46,8 +45,12 @@ def reset(context, workspace="local", confirm="", json=False):
     """Empty the embedded AWS: all that is deployed there, its secrets, and Terraform's state of it."""
     local = _local(workspace)
     _require_ours(local, "empty it")
-    _consent(local, confirm)
-    _report(local, embedded_aws.reset(local.root, console.say), json)
+    console.warn("All that is deployed in the embedded AWS will be lost: database, files, secrets, Terraform's state.")
+    consent.typed(consent.names_of(local), confirm, "empty it", "invoke local.reset --confirm local")
+    server = embedded_aws.reset(local.root, console.say)
+    kept_state.discard(local)  # what an interrupted run has left belongs to an account that is gone
+    recovery.forget(local)
+    _report(local, server, json)
 
 
 def _local(workspace: str) -> Settings:
@@ -66,16 +69,6 @@ def _require_ours(local: Settings, purpose: str) -> None:
     if run and run.running:
         raise Refused(f"Terraform is at work on the embedded AWS ({run.kind}, process {run.pid}). Let it end before you "
                       f"{purpose}.", run="invoke apply")
-
-
-def _consent(local: Settings, confirm: str) -> None:
-    """Raise Refused (3) unless the name of what is about to be lost was given."""
-    console.warn("All that is deployed in the embedded AWS will be lost: database, files, secrets, Terraform's state.")
-    if not confirm and sys.stdin.isatty():
-        print("Type local to go on: ", end="", file=sys.stderr, flush=True)
-        confirm = sys.stdin.readline().strip()
-    if confirm not in ("local", local.id):
-        raise Refused("Nothing was changed: this wants the environment's name.", run="invoke local.reset --confirm local")
 
 
 def _report(local: Settings, server: Server, json: bool) -> None:

@@ -20,6 +20,7 @@ from .core import (
     runs,
     saved_plan,
     state_file,
+    state_history,
     state_lock,
     terraform,
     working_root,
@@ -48,7 +49,7 @@ def plan(terraform_: Terraform, session: Session, allow_older: bool = False,
     def make(adopted: dict[str, str]) -> SavedPlan:
         return _make(terraform_, session, working_root.stack(session.settings, adopted), "stack", given)
 
-    with _undisturbed(session):
+    with undisturbed(session):
         made = _healed(terraform_, session, make, recovery.noted(session.settings))
     made.plan.require_adopted_kept()
     return made
@@ -60,7 +61,7 @@ def plan_recovery(terraform_: Terraform, session: Session, adopted: dict[str, st
     Raises Refused (3) when it would replace or delete anything.
     """
     given = given_values(session)
-    with _undisturbed(session):
+    with undisturbed(session):
         root = working_root.stack(session.settings, adopted)
         made = _make(terraform_, session, root, "stack", given, targets=adopted)
     made.plan.require_nothing_lost()
@@ -72,7 +73,7 @@ def plan_teardown(terraform_: Terraform, session: Session, kept: Iterable[str]) 
 
     kept  addresses as the configuration has them, without instance keys
     """
-    with _undisturbed(session):
+    with undisturbed(session):
         return _make(terraform_, session, working_root.teardown(session.settings, kept), "teardown", None)
 
 
@@ -84,7 +85,7 @@ def look_for_unfinished(terraform_: Terraform, session: Session, begun: Collecti
         found.update(adopted)
         return _make(terraform_, session, working_root.stack(session.settings, adopted), "stack", given_values(session))
 
-    with _undisturbed(session):
+    with undisturbed(session):
         _healed(terraform_, session, make, begun)
         saved_plan.discard(session.settings)
     return found
@@ -103,11 +104,12 @@ def given_values(session: Session) -> terraform.Given:
 
 
 @contextmanager
-def _undisturbed(session: Session) -> Iterator[None]:
+def undisturbed(session: Session) -> Iterator[None]:
     """While a plan is made: no other task of this checkout, no run, nobody who holds the lock, no state left here."""
     with runs.one_task_at_a_time(session.settings):
         applying.require_nobody_applies(session)
         state_lock.require_free(session)
+        state_history.require_not_lost(session)
         yield
 
 
@@ -159,17 +161,20 @@ def _untaint(terraform_: Terraform, session: Session, change: plans.Change) -> s
 
 def _unfinished(terraform_: Terraform, session: Session, made: SavedPlan, begun: Collection[str]) -> dict[str, str]:
     """address -> id of what the plan would make though an interrupted run has made it already."""
-    lost = [change for change in made.plan.changes
-            if change.action == "create" and change.address in begun and change.type in recovery.FINDERS]
+    lost = [change for change in made.plan.changes if change.address in begun and change.type in recovery.FINDERS
+            and (change.action == "create" or change.action == "replace" and change.type in recovery.NEW_ONE_FIRST)]
     if not lost:
         return {}
     arguments = terraform_.planned_arguments(made.file, working_root.folder(session.settings, "stack"))
     state, found = state_file.load(session), {}
     for change in lost:
-        known = recovery.known_ids(state.resources, change.type) | set(found.values())
+        known = recovery.known_ids(state.resources, change.type)
+        known |= {found[other.address] for other in lost if other.type == change.type and other.address in found}
         id_ = recovery.find(session, change.type, arguments[change.address], known, say)
         if id_:
             say(f"{change.address}: its creation was interrupted, but it exists ({id_}); it is adopted.")
             found[change.address] = id_
+            if change.action == "replace":
+                recovery.set_aside(session, change.address)
     return found
 

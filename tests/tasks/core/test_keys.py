@@ -6,14 +6,27 @@ import threading
 
 import pytest
 
+from canned_aws import CannedAws, refusal
 from tasks.core import keys, session, settings
 from tasks.core.console import Refused
 from tasks.core.keys import KeyState
+from tasks.core.state_file import Resource, State
 
 
 def aliases(client, alias: str) -> list[dict]:
     pages = client("kms").get_paginator("list_aliases").paginate()
     return [found for page in pages for found in page["Aliases"] if found["AliasName"] == alias]
+
+
+class Page(dict):
+    """A paginator of one page."""
+
+    def paginate(self, **_) -> list[dict]:
+        return [self]
+
+
+def all_keys(client) -> set[str]:
+    return {found["KeyId"] for found in client("kms").list_keys(Limit=1000)["Keys"]}
 
 
 def test_no_alias_is_no_key(aws):
@@ -34,11 +47,104 @@ def test_a_key_is_made_with_alias_rotation_and_the_projects_name(aws, client):
 
 def test_a_key_that_somebody_made_meanwhile_is_taken_and_ours_goes(aws, client):
     first = keys.create(aws)
-    before = {found["KeyId"] for found in client("kms").list_keys(Limit=1000)["Keys"]}
+    before = all_keys(client)
     assert keys.create(aws) == first
-    [extra] = {found["KeyId"] for found in client("kms").list_keys(Limit=1000)["Keys"]} - before
+    [extra] = all_keys(client) - before
     assert client("kms").describe_key(KeyId=extra)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     assert client("kms").describe_key(KeyId=first.id)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+class Killed(BaseException):
+    """As if the task had ended there."""
+
+
+def killed(**_):
+    raise Killed
+
+
+
+def test_a_key_that_was_left_without_its_alias_is_taken_up_and_no_second_one_made(aws, client, monkeypatch):
+    before, kms = all_keys(client), aws.client("kms")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(kms, "create_alias", killed)
+        patched.setattr(session.Session, "client", lambda *_: kms)
+        keys.create(aws)
+    [left] = all_keys(client) - before
+    assert keys.find(aws) is None
+    assert keys.create(aws).id == left and all_keys(client) - before == {left}
+    assert keys.rotation(aws, keys.find(aws)) == "on"
+
+
+@pytest.mark.parametrize("differs", ["project", "alias", "description", "state"])
+def test_a_key_that_is_not_exactly_that_is_left_alone(aws, client, differs):
+    """Another project's, one for another alias, one of a person's, one that is on its way out."""
+    tags = {"Created_by": "another" if differs == "project" else aws.settings.project.slug,
+            "Alias": "alias/another" if differs == "alias" else aws.settings.key_alias}
+    theirs = client("kms").create_key(
+        Description="mine" if differs == "description" else keys.DESCRIPTION,
+        Tags=[{"TagKey": name, "TagValue": value} for name, value in tags.items()])["KeyMetadata"]["KeyId"]
+    if differs == "state":
+        client("kms").schedule_key_deletion(KeyId=theirs)
+    assert keys.create(aws).id != theirs
+
+
+def test_a_key_that_may_not_be_looked_at_is_not_taken_up(local):
+    """As on AWS where a key's policy leaves others out; the embedded AWS asks no policy."""
+    aws = CannedAws(local, describe_key=refusal("AccessDeniedException"))
+    aws.get_paginator = {"list_keys": Page(Keys=[{"KeyId": "theirs"}]), "list_aliases": Page(Aliases=[])}.get
+    assert keys._left_behind(aws) is None
+
+
+def test_rotation_is_on_or_off_or_not_possible(aws, client, local):
+    key = keys.create(aws)
+    assert keys.rotation(aws, key) == "on"
+    client("kms").disable_key_rotation(KeyId=key.id)
+    assert keys.rotation(aws, key) == "off"
+    canned = CannedAws(local, get_key_rotation_status=refusal("UnsupportedOperationException"))
+    assert keys.rotation(canned, key) == "not possible"
+    dying = CannedAws(local, get_key_rotation_status=refusal("KMSInvalidStateException"))
+    assert keys.rotation(dying, key) == "off"
+
+
+def test_imported_material_is_told_and_never_rotates_by_itself(aws, client):
+    made = client("kms").create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    client("kms").create_alias(AliasName=aws.settings.key_alias, TargetKeyId=made)
+    key = keys.find(aws)
+    assert (key.origin, keys.rotation(aws, key)) == ("EXTERNAL", "not possible")
+
+
+def test_other_aliases_of_the_key_are_told(aws, client, slug):
+    key = keys.create(aws)
+    assert keys.other_aliases(aws, key) == []
+    client("kms").create_alias(AliasName=f"alias/other-{slug}", TargetKeyId=key.id)
+    assert keys.other_aliases(aws, key) == [f"alias/other-{slug}"]
+
+
+def test_a_plan_wants_a_key_that_is_there_that_can_be_used_and_that_is_the_states(aws, client):
+    def state(id: str | None) -> State:
+        held = () if id is None else (Resource(keys.ADDRESS, "aws_kms_key", {"key_id": id}),)
+        return State(1, "x", held, {})
+
+    with pytest.raises(Refused, match="There is no alias/") as refused:
+        keys.require_plannable(aws, state(None))
+    assert refused.value.run == "invoke kms.create"
+    key = keys.create(aws)
+    assert keys.require_plannable(aws, state(None)) == keys.require_plannable(aws, state(key.id)) == key
+    with pytest.raises(Refused, match=f"leads to the key {key.id}, but this project's state holds the key 1-2-3") as refused:
+        keys.require_plannable(aws, state("1-2-3"))
+    assert refused.value.run == "invoke kms.forget"
+    client("kms").disable_key(KeyId=key.id)
+    with pytest.raises(Refused, match="is disabled") as refused:
+        keys.require_plannable(aws, state(key.id))
+    assert refused.value.run == "invoke kms.rescue"
+
+
+def test_another_alias_in_the_state_is_not_deleted_by_the_way(aws):
+    key = keys.create(aws)
+    state = State(1, "x", (Resource(keys.ALIAS_ADDRESS, "aws_kms_alias", {"name": "alias/before"}),), {})
+    with pytest.raises(Refused, match=f"names {key.alias}, but this project's state holds alias/before") as refused:
+        keys.require_same(aws, state, key)
+    assert refused.value.run == "invoke kms.forget"
 
 
 def test_many_at_once_end_with_one_key_that_can_be_used(aws, client):

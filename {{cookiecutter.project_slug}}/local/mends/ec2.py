@@ -59,3 +59,21 @@ def _encrypt(instance: str, request: dict) -> None:
     for volume in ec2._volumes.values():
         if any(each["InstanceId"] == instance and each["Device"] in encrypted for each in volume["Attachments"]):
             volume["Encrypted"] = True
+
+
+@mend("ec2.nat-address", "a NAT gateway does not tell its address: one that is adopted would be replaced")
+def nat_address() -> None:
+    from ministack.services import ec2
+
+    @around(ec2, "DescribeNatGateways")
+    def told(original, request):
+        status, headers, body = original(request)
+        text = body.decode()
+        for name, gateway in ec2._nat_gateways.items():
+            address = ec2._addresses.get(gateway["AllocationId"])
+            if address:
+                shown = (f"<natGatewayAddressSet><item><allocationId>{address['AllocationId']}</allocationId>"
+                         f"<publicIp>{address['PublicIp']}</publicIp><isPrimary>true</isPrimary></item></natGatewayAddressSet>")
+                before, itself, after = text.partition(f"<natGatewayId>{name}</natGatewayId>")
+                text = before + itself + after.replace("<natGatewayAddressSet/>", shown, 1)
+        return status, headers, text.encode()

@@ -38,7 +38,8 @@ def write(settings: Settings, objects: Mapping[str, str]) -> Path:
     })
     for name in MODULES:
         (root / name).mkdir(mode=0o700, exist_ok=True)
-        _write(root / name, {"resource": _resources(name, objects)})
+        resources = _resources(name, objects)
+        _write(root / name, {"resource": resources} if resources else {})
     return root
 
 

@@ -7,7 +7,7 @@ filled in since. What counts is what an apply would put back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 HIDDEN = "(sensitive)"
@@ -95,9 +95,13 @@ def _drifted_leaves(change: dict) -> list[Leaf]:
 
 
 def _once(leaves: list[Leaf]) -> list[Leaf]:
-    """Without the second telling of a tag: the provider's default tags are in tags_all alone, the resource's own in both."""
-    twice = {leaf.path.replace("tags", "tags_all", 1) for leaf in leaves if leaf.path.startswith("tags.")}
-    return [leaf for leaf in leaves if leaf.path not in twice]
+    """Each tag once: the resource's own stand in tags and in tags_all, the provider's default ones in tags_all alone."""
+    named = {leaf.path: leaf for leaf in leaves if not leaf.path.startswith("tags_all.")}
+    for leaf in leaves:
+        if leaf.path.startswith("tags_all."):
+            path = leaf.path.replace("tags_all", "tags", 1)
+            named[path] = replace(leaf, path=path)
+    return list(named.values())
 
 
 def _planned_leaves(change: dict) -> list[Leaf]:

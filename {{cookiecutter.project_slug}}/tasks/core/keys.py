@@ -73,16 +73,27 @@ def find(session: Session) -> Key | None:
 
 def held(state: State) -> str | None:
     """The id of the key that a state manages; None when it manages none."""
-    return next((resource.attributes.get("key_id") for resource in state.resources if resource.address == ADDRESS), None)
+    return _attribute(state, ADDRESS, "key_id")
 
 
 def require_same(session: Session, state: State, key: Key) -> None:
-    """Raise Refused (3) when the alias leads to another key than the one in the state: a plan would move it back."""
-    managed = held(state)
+    """Raise Refused (3) when the state holds another key than the alias leads to, or another alias.
+
+    A plan would move the alias back to the old key, for everybody; or delete the old alias.
+    """
+    let_go = session.settings.command("kms.forget")
+    managed, alias = held(state), _attribute(state, ALIAS_ADDRESS, "name")
     if managed not in (None, key.id):
         raise Refused(f"{key.alias} leads to the key {key.id}, but this project's state holds the key {managed}. Let that "
                       "go (it stays in the account, with all that it encrypts); the next plan adopts what the alias says.",
-                      run=session.settings.command("kms.forget"))
+                      run=let_go)
+    if alias not in (None, key.alias):
+        raise Refused(f"The workspace names {key.alias}, but this project's state holds {alias}. Let that go (it stays in "
+                      "the account); the next plan adopts the other.", run=let_go)
+
+
+def _attribute(state: State, address: str, name: str) -> str | None:
+    return next((resource.attributes.get(name) for resource in state.resources if resource.address == address), None)
 
 
 def require_plannable(session: Session, state: State) -> Key:

@@ -111,8 +111,10 @@ class Plan:
                           "says; change one of the two.")
 
     def require_nothing_lost(self) -> None:
-        """Raise Refused (3) when anything at all would be replaced or deleted."""
-        lost = [f"{change.address} ({change.action})" for change in self.changes if change.action in ("replace", "delete")]
+        """Raise Refused (3) when anything at all would be replaced or deleted, but for what the adopted replaces."""
+        adopted = {change.address for change in self.changes if change.imported}
+        lost = [f"{change.address} ({change.action})" for change in self.changes
+                if change.action == "replace" or change.action == "delete" and change.address not in adopted]
         if lost:
             raise Refused(f"This plan would not only adopt: {', '.join(lost)}. Nothing was changed.")
 

@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -68,9 +67,8 @@ class Present:
 
 def versions(session: Session, count: int | None = None) -> tuple[Version, ...]:
     """The newest ``count`` versions, newest first, each with its serial and the number of its resources."""
-    listed = _listed(session)[:count]
-    with ThreadPoolExecutor(8) as several:  # the bucket may be a continent away
-        return tuple(several.map(lambda version: _described(session, version), listed))
+    s3 = session.client("s3")
+    return tuple(_described(session, s3, version) for version in _listed(session)[:count])
 
 
 def of_version(session: Session, id: str) -> Chosen:
@@ -81,7 +79,7 @@ def of_version(session: Session, id: str) -> Chosen:
         raise BadInput(f"The state has no version {id}.", run=again)
     if version.deletion:
         raise BadInput(f"Version {id} is the deletion of the state; choose one from before it.", run=again)
-    return _chosen(f"version {id}", _content(session, id))
+    return _chosen(f"version {id}", _content(session, session.client("s3"), id))
 
 
 def of_file(file: Path) -> Chosen:
@@ -164,7 +162,8 @@ def require_not_lost(session: Session) -> None:
     """
     if object_age(session, state_object(session.settings)) is not None:
         return
-    last = next((_described(session, version) for version in _listed(session) if not version.deletion), None)
+    s3 = session.client("s3")
+    last = next((_described(session, s3, version) for version in _listed(session) if not version.deletion), None)
     if last is None or not last.resources:
         return
     raise Refused(
@@ -198,13 +197,13 @@ def _of_key(pages, key: str) -> Iterator[Version]:
             return
 
 
-def _described(session: Session, version: Version) -> Version:
-    state = None if version.deletion else _parsed(_content(session, version.id))
+def _described(session: Session, s3, version: Version) -> Version:
+    state = None if version.deletion else _parsed(_content(session, s3, version.id))
     return version if state is None else replace(version, serial=state.serial, resources=len(state.resources))
 
 
-def _content(session: Session, id: str) -> bytes:
-    return session.client("s3").get_object(**_object(session), VersionId=id)["Body"].read()
+def _content(session: Session, s3, id: str) -> bytes:
+    return s3.get_object(**_object(session), VersionId=id)["Body"].read()
 
 
 def _parsed(content: bytes) -> State | None:

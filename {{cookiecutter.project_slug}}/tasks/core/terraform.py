@@ -104,12 +104,12 @@ class Terraform:
             return []
 
     def planned_arguments(self, plan: Path, root: Path | None = None) -> dict[str, dict]:
-        """address -> what a saved plan would make it with, as far as that is known before the apply."""
-        changes = json.loads(self.run("show", str(plan), json=True, root=root))["resource_changes"]
-        return {change["address"]: change["change"]["after"] or {} for change in changes}
+        """address -> what a saved plan would make it with, as far as that is known before the apply.
 
-    def force_unlock(self, id_: str) -> None:
-        self.run("force-unlock", id_, force=True)
+        What was set aside there and only waits for its end bears the address, too; it is left out.
+        """
+        changes = json.loads(self.run("show", str(plan), json=True, root=root))["resource_changes"]
+        return {change["address"]: change["change"]["after"] or {} for change in changes if "deposed" not in change}
 
     def untaint(self, address: str) -> None:
         self.run("untaint", address)

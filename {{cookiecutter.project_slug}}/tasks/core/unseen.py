@@ -21,7 +21,8 @@ def find(session: Session, state: State) -> tuple[Difference, ...]:
 
 
 def _rules_of_security_groups(session: Session, state: State) -> Iterator[Difference]:
-    groups = _by(state, "aws_security_group", "id")  # of a default group Terraform owns the rules: a plan tells
+    # the VPC's default group is emptied when Terraform takes it over, and not looked at again
+    groups = _by(state, "aws_security_group", "id") | _by(state, "aws_default_security_group", "id")
     known = {rule.attributes["id"] for direction in ("ingress", "egress")
              for rule in state.of_type(f"aws_vpc_security_group_{direction}_rule")}
     pages = session.client("ec2").get_paginator("describe_security_group_rules")

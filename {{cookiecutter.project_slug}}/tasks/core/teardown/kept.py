@@ -51,7 +51,7 @@ def _why(resource: Resource, delete_logs: bool, going: set[str]) -> str:
     if resource.address in going:
         return "stays with another instance of its block, which somebody else uses"
     if delete_logs:
-        return "another state holds it, too, or that cannot be known"
+        return "may be somebody else's, too: by its tags, its name, or a state that holds it or cannot be read"
     return f"{emptied(resource.attributes.get('retention_in_days'))}; --delete-logs deletes it"
 
 

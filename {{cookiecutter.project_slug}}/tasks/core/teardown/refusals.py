@@ -68,6 +68,9 @@ def _database(session: Session, resource: Resource) -> Iterator[Refusal]:
                       _flip(session, resource, "deletion_protection", "false"))
     if settings.is_local:
         return
+    if live["DBInstanceStatus"] in ("stopping", "stopped"):
+        yield Refusal(resource.address, "It is stopped, and AWS takes a snapshot only of a database that runs.",
+                      f"Start it: aws rds start-db-instance --db-instance-identifier {attributes['identifier']}")
     if attributes.get("skip_final_snapshot") or not attributes.get("final_snapshot_identifier"):
         yield Refusal(resource.address, "It would go without a final snapshot.",
                       f"{_flip(session, resource, 'skip_final_snapshot', 'false')}{_or_lose(resource)}", loss=True)

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 
 from ..console import Failed, TookTooLong
-from ..database import status, wait_until_available
+from ..database import status
 from ..session import Session, error_code
 from ..state_file import State
 from . import command
 
 LIMIT = 6 * 60 * 60  # seconds; the first snapshot of a large database copies all of it
 POLL = 5
+READY = ("available", "storage-optimization")  # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html
 
 Say = Callable[[str], None]
 
@@ -39,11 +40,19 @@ def take(session: Session, identifier: str, say: Say, limit: float = LIMIT, poll
     Raises Failed when AWS could not make it, TookTooLong (6) when it is not done in time; it goes on being made then.
     """
     rds, settings = session.client("rds"), session.settings
-    wait_until_available(session, identifier, say)
+    deadline, said = time.monotonic() + limit, None
+    while (now := status(session, identifier)) not in READY:
+        if time.monotonic() > deadline:
+            raise TookTooLong(f"The database {identifier} is still {now}; there is no snapshot, and nothing was destroyed.",
+                              run=command(settings))
+        if now != said:
+            say(f"Waiting for the database {identifier}: {now}…")
+            said = now
+        time.sleep(poll)
     wanted = name(identifier, datetime.now(timezone.utc))
     rds.create_db_snapshot(DBInstanceIdentifier=identifier, DBSnapshotIdentifier=wanted, Tags=[
         {"Key": "Project", "Value": settings.project.slug}, {"Key": "Workspace", "Value": settings.workspace}])
-    deadline, said = time.monotonic() + limit, None
+    said = None
     while (found := _described(session, wanted)) is None or found["Status"] != "available":
         if found is not None and found["Status"] == "failed":
             raise Failed(f"AWS could not make the snapshot {wanted}. Nothing was destroyed.", run=command(settings))

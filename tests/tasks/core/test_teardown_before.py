@@ -1,0 +1,192 @@
+"""What comes before the first delete: a snapshot that was waited for, services at rest, machines let go, secrets saved.
+
+Percentages, failing snapshots and machines that a hook holds are canned: nothing takes time in the embedded AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from canned_aws import CannedAws, refusal
+from tasks.core import chamber_formats, parameter_store
+from tasks.core import keys as kms
+from tasks.core.backup import decrypt
+from tasks.core.console import BadInput, Failed, Refused, TookTooLong
+from tasks.core.state_file import Resource, State
+from tasks.core.teardown import drain, exports, snapshot
+
+SNAPSHOT = {"DBSnapshotIdentifier": "x", "Status": "available", "PercentProgress": 100}
+AVAILABLE = {"DBInstances": [{"DBInstanceStatus": "available"}]}
+
+
+def state(*resources: tuple[str, dict]) -> State:
+    return State(1, "x", tuple(Resource(f"{type}.{number}", type, attributes)
+                               for number, (type, attributes) in enumerate(resources)), {})
+
+
+def snapshots(*told: dict) -> list[dict]:
+    return [{"DBSnapshots": [{**SNAPSHOT, **each}]} for each in told]
+
+
+def test_a_snapshots_name_carries_the_time_in_utc():
+    moment = datetime(2026, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=10)))
+    assert snapshot.name("maps-prod", moment) == "maps-prod-20260202t180506z"
+
+
+def test_a_snapshot_is_really_there_afterwards(aws, slug):
+    rds = aws.client("rds")
+    rds.create_db_instance(DBInstanceIdentifier=slug, DBInstanceClass="db.t4g.micro", Engine="postgres",
+                           AllocatedStorage=20, MasterUsername="master", MasterUserPassword="long-enough-1")
+    told = state(("aws_db_instance", {"identifier": slug}), ("aws_db_instance", {"identifier": "gone"}))
+    assert snapshot.due(aws, told) == [slug]
+    made = snapshot.take(aws, slug, lambda text: None, poll=0)
+    [found] = rds.describe_db_snapshots(DBInstanceIdentifier=slug)["DBSnapshots"]
+    assert found["DBSnapshotIdentifier"] == made and made.startswith(f"{slug}-20")
+    rds.delete_db_instance(DBInstanceIdentifier=slug, SkipFinalSnapshot=True)
+
+
+def test_a_snapshot_is_waited_for_with_progress(local):
+    said: list[str] = []
+    aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={}, describe_db_snapshots=[
+        refusal("DBSnapshotNotFound"), *snapshots({"Status": "creating", "PercentProgress": 0},
+                                                  {"Status": "creating", "PercentProgress": 40},
+                                                  {"Status": "creating", "PercentProgress": 40}, {})])
+    made = snapshot.take(aws, "maps", said.append, poll=0)
+    assert [line.rpartition(": ")[2] for line in said] == ["0 %…", "40 %…", f"the snapshot {made}"]
+
+
+def test_a_snapshot_that_aws_cannot_make_stops_everything(local):
+    aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={},
+                    describe_db_snapshots=snapshots({"Status": "failed"}))
+    with pytest.raises(Failed, match="Nothing was destroyed"):
+        snapshot.take(aws, "maps", lambda text: None, poll=0)
+
+
+def test_a_snapshot_that_takes_too_long_goes_on_and_stops_everything(local):
+    aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={},
+                    describe_db_snapshots=snapshots({"Status": "creating", "PercentProgress": 1}))
+    with pytest.raises(TookTooLong, match="AWS goes on with it"):
+        snapshot.take(aws, "maps", lambda text: None, limit=0, poll=0)
+
+
+def test_a_database_that_is_busy_is_waited_for_first(local):
+    said: list[str] = []
+    statuses = [{"DBInstances": [{"DBInstanceStatus": status}]}
+                for status in ("backing-up", "backing-up", "storage-optimization")]
+    aws = CannedAws(local, describe_db_instances=statuses, create_db_snapshot={}, describe_db_snapshots=snapshots({}))
+    snapshot.take(aws, "maps", said.append, poll=0)
+    assert said[0] == "Waiting for the database maps: backing-up…" and len(said) == 2
+    busy = CannedAws(local, describe_db_instances=statuses[0])
+    with pytest.raises(TookTooLong, match="backing-up.*nothing was destroyed"):
+        snapshot.take(busy, "maps", said.append, limit=0, poll=0)
+
+
+def test_a_database_that_is_on_its_way_gets_no_snapshot(local):
+    aws = CannedAws(local, describe_db_instances={"DBInstances": [{"DBInstanceStatus": "deleting"}]})
+    assert snapshot.due(aws, state(("aws_db_instance", {"identifier": "maps"}))) == []
+
+
+def test_services_are_brought_to_no_task_and_waited_for(local):
+    def service(running: int) -> dict:
+        return {"services": [{"serviceName": "ows", "status": "ACTIVE", "desiredCount": 0, "runningCount": running}]}
+
+    def task(status: str) -> dict:
+        return {"tasks": [{"taskArn": "a/1", "taskDefinitionArn": "d:1", "lastStatus": status}]}
+
+    aws = CannedAws(local, update_service={"service": {}}, describe_services=[service(1), service(0), service(0)],
+                    list_tasks={"taskArns": ["a/1"]}, describe_tasks=[task("DEACTIVATING"), task("STOPPED")])
+    drain.services(aws, state(("aws_ecs_service", {"cluster": "c", "name": "ows"})), lambda text: None, poll=0)
+    assert aws.calls("update_service") == [{"cluster": "c", "service": "ows", "desiredCount": 0}]
+    assert len(aws.calls("describe_services")) == 3, "a task that is still being stopped is waited for"
+
+
+def test_a_service_whose_tasks_never_end_is_told_of(local):
+    aws = CannedAws(local, update_service={"service": {}}, describe_services={"services": [
+        {"serviceName": "ows", "status": "ACTIVE", "desiredCount": 0, "runningCount": 1}]})
+    with pytest.raises(TookTooLong, match="ows still run.*Nothing was deleted"):
+        drain.services(aws, state(("aws_ecs_service", {"cluster": "c", "name": "ows"})), lambda text: None, 0, 0)
+
+
+@pytest.mark.parametrize("code", ["ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException"])
+def test_a_service_that_is_gone_is_passed_over(local, code):
+    aws = CannedAws(local, update_service=refusal(code))
+    drain.services(aws, state(("aws_ecs_service", {"cluster": "c", "name": "ows"})), lambda text: None, 0, 0)
+
+
+def test_a_capacity_provider_lets_its_machines_go(aws, slug):
+    autoscaling, ecs = aws.client("autoscaling"), aws.client("ecs")
+    template = aws.client("ec2").create_launch_template(LaunchTemplateName=slug, LaunchTemplateData={"ImageId": "ami-1"})
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=slug, MinSize=0, MaxSize=1, AvailabilityZones=[f"{aws.settings.region}a"],
+        LaunchTemplate={"LaunchTemplateId": template["LaunchTemplate"]["LaunchTemplateId"], "Version": "1"})
+    [group] = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[slug])["AutoScalingGroups"]
+    ecs.create_capacity_provider(name=slug, autoScalingGroupProvider={
+        "autoScalingGroupArn": group["AutoScalingGroupARN"], "managedTerminationProtection": "ENABLED",
+        "managedDraining": "ENABLED", "managedScaling": {"status": "ENABLED", "targetCapacity": 100}})
+    told = state(("aws_ecs_capacity_provider", {"name": slug}), ("aws_ecs_capacity_provider", {"name": f"{slug}-gone"}))
+    said: list[str] = []
+    for _ in range(2):
+        drain.capacity_providers(aws, told, said.append)
+    [found] = ecs.describe_capacity_providers(capacityProviders=[slug])["capacityProviders"]
+    provider = found["autoScalingGroupProvider"]
+    assert (provider["managedTerminationProtection"], provider["managedDraining"]) == ("DISABLED", "DISABLED")
+    assert provider["managedScaling"]["targetCapacity"] == 100
+    assert len(said) == 1, "the second time there is nothing to do"
+
+
+def test_a_machine_that_a_hook_holds_is_let_go(local):
+    aws = CannedAws(local, describe_lifecycle_hooks={"LifecycleHooks": [{"LifecycleHookName": "ecs"}]},
+                    complete_lifecycle_action=[{}, refusal("ValidationError")], describe_auto_scaling_groups={
+                        "AutoScalingGroups": [{"Instances": [{"InstanceId": "i-1", "LifecycleState": "Terminating:Wait"},
+                                                             {"InstanceId": "i-2", "LifecycleState": "InService"},
+                                                             {"InstanceId": "i-3", "LifecycleState": "Pending:Wait"}]}]})
+    drain.lifecycle_actions(aws, state(("aws_autoscaling_group", {"name": "asg"})), lambda text: None)
+    assert [call["InstanceId"] for call in aws.calls("complete_lifecycle_action")] == ["i-1", "i-3"]
+
+
+def test_every_revision_of_the_stacks_families_is_deregistered_and_no_other(aws, slug):
+    ecs = aws.client("ecs")
+    for family in (slug, slug, f"{slug}-two"):
+        ecs.register_task_definition(family=family, containerDefinitions=[{"name": "one", "image": "i", "memory": 32}])
+    drain.task_definitions(aws, state(("aws_ecs_task_definition", {"family": slug})), lambda text: None)
+    left = ecs.list_task_definitions(familyPrefix=slug, status="ACTIVE")["taskDefinitionArns"]
+    assert [arn.rpartition("/")[2] for arn in left] == [f"{slug}-two:1"], "another workspace's name may begin with ours"
+
+
+@pytest.fixture
+def secrets(aws) -> dict[str, dict[str, str]]:
+    """Secrets of the workspace's two services, under its key."""
+    kms.create(aws)
+    written = {aws.settings.id: {"db_password": 'one"two'}, aws.settings.admin_service: {"db_password": "three", "b": "ü"}}
+    for service, values in written.items():
+        for key, value in values.items():
+            parameter_store.write(aws, service, key, value)
+    return written
+
+
+def test_secrets_are_exported_each_service_in_a_file_of_its_own(aws, secrets, tmp_path):
+    files = exports.write(aws, tmp_path / "safe", "passphrase")
+    read = {file.stem: chamber_formats.from_json(decrypt(file.read_bytes(), "passphrase", ""), "") for file in files}
+    assert read == secrets
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
+    assert not any(json.dumps(value).encode() in file.read_bytes() for file in files for value in read[file.stem].values())
+
+
+def test_an_earlier_trys_files_are_taken_as_they_are_and_others_never_written_over(aws, secrets, tmp_path):
+    before = [file.read_bytes() for file in exports.write(aws, tmp_path, "passphrase")]
+    assert [file.read_bytes() for file in exports.write(aws, tmp_path, "passphrase")] == before
+    parameter_store.write(aws, aws.settings.id, "db_password", "changed since")
+    with pytest.raises(Refused, match="holds other secrets"):
+        exports.write(aws, tmp_path, "passphrase")
+    with pytest.raises(BadInput, match="cannot be decrypted"):
+        exports.write(aws, tmp_path, "another")
+
+
+def test_a_file_in_the_folders_place_is_said_to_be_one(aws, secrets, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="the secrets go to a folder"):
+        exports.write(aws, tmp_path / "file", "passphrase")
