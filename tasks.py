@@ -92,6 +92,24 @@ def bench(context, json=False):
     _must([sys.executable, str(ROOT / "tests" / "bench.py"), *(["--json"] if json else [])])
 
 
+@task(help={
+    "moments": "of each fault, spread over each run",
+    "together": "how many at the same time; most of each is waiting",
+    "phase": "only apply, update or destroy",
+    "fault": "only those with this in their name",
+})
+def faults(context, moments=12, together=5, phase="", fault=""):
+    """Kill, cut off and interrupt every kind of run at many moments; writes build/faults.rst. An hour and a half."""
+    _must([sys.executable, "-m", "pytest", "-q", str(ROOT / "tests" / "faults")], FAULT_MOMENTS=str(moments), FAULT=fault,
+          FAULTS_TOGETHER=str(together), **({"FAULT_PHASES": phase} if phase else {}))
+
+
+@task
+def record_policy(context):
+    """Record which AWS calls each role's tasks make, for `doctor --policy`: after a new call, resource or provider."""
+    _must([sys.executable, str(ROOT / "tests" / "support" / "record_policy.py"), str(PROJECT)])
+
+
 @task
 def docs(context):
     """Draw the picture of the architecture from docs/architecture.dot (needs Graphviz)."""

@@ -27,6 +27,12 @@ def refusal(code: str, action: str = "Call") -> ClientError:
 
 
 class CannedAws:
+    class Pages:
+        """One page: what the call answers."""
+
+        def __init__(self, call: Callable[..., Any]):
+            self.paginate = lambda **arguments: [call(**arguments)]
+
     def __init__(self, settings, **answers: Any):
         self.settings = settings
         self.answers = {
@@ -37,6 +43,9 @@ class CannedAws:
 
     def client(self, service: str) -> CannedAws:
         return self
+
+    def get_paginator(self, name: str) -> CannedAws.Pages:
+        return CannedAws.Pages(getattr(self, name))
 
     def calls(self, name: str) -> list[dict]:
         return [arguments for called, arguments in self.asked if called == name]

@@ -36,7 +36,8 @@ def _network(client: Callable) -> Iterator[tuple[str, list]]:
     tables = [one for one in ec2.describe_route_tables()["RouteTables"] if one["VpcId"] in vpcs]
     yield "route", [_route(route) for table in tables for route in table["Routes"]]
     yield "route table", [len(table["Associations"]) for table in tables]
-    yield "endpoint", [one["ServiceName"] for one in ec2.describe_vpc_endpoints()["VpcEndpoints"] if one["State"] != "deleted"]
+    yield "endpoint", [one["ServiceName"] for one in ec2.describe_vpc_endpoints()["VpcEndpoints"]
+                       if one["State"] != "deleted"]
     groups = {one["GroupId"]: _plain(one["GroupName"]) for one in ec2.describe_security_groups()["SecurityGroups"]
               if one.get("VpcId") in vpcs}
     yield "security group", list(groups.values())
@@ -48,8 +49,8 @@ def _network(client: Callable) -> Iterator[tuple[str, list]]:
     yield "instance", [
         one["InstanceType"] for reserved in ec2.describe_instances()["Reservations"] for one in reserved["Instances"]
         if one["State"]["Name"] in ("pending", "running") and not _of_a_group(one)]
-    yield "auto scaling group", [one["AutoScalingGroupName"] for one in client("autoscaling").describe_auto_scaling_groups()[
-        "AutoScalingGroups"]]
+    scaling = client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    yield "auto scaling group", [one["AutoScalingGroupName"] for one in scaling]
 
 
 def _route(route: dict) -> str:
@@ -65,7 +66,8 @@ def _identity(client: Callable) -> Iterator[tuple[str, list]]:
     iam = client("iam")
     roles = [role["RoleName"] for role in iam.list_roles()["Roles"] if not role["Path"].startswith("/aws-")]
     yield "role", roles
-    yield "role policy", [f"{role} {name}" for role in roles for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
+    yield "role policy", [f"{role} {name}" for role in roles
+                          for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
     yield "attached policy", [f"{role} {one['PolicyName']}" for role in roles
                               for one in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]]
     yield "instance profile", [f"{one['InstanceProfileName']} {len(one['Roles'])}"

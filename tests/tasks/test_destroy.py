@@ -37,8 +37,8 @@ def done(monkeypatch, tmp_path) -> list[str]:
 
 
 def wanted(**asked) -> destroy.Wanted:
-    return destroy.Wanted(**{"allow_loss": (), "delete_logs": False, "snapshot": True, "secrets": None, "plan_only": False,
-                             "json": False, **asked})
+    usual = {"allow_loss": (), "delete_logs": False, "snapshot": True, "secrets": None, "plan_only": False}
+    return destroy.Wanted(**{**usual, **asked})
 
 
 def of(root, workspace: str) -> session.Session:
@@ -75,6 +75,29 @@ def test_ctrl_c_before_the_first_delete_says_how_to_go_back_and_on(root, done, m
     with pytest.raises(Interrupted, match="Nothing was deleted") as interrupted:
         destroy._before(of(root, "dev"), STATE, wanted(), "")
     assert interrupted.value.run == "invoke destroy -w dev"
+
+
+def test_the_plan_is_shown_with_what_stops_it_first_and_what_keeps_data_before_the_rest(root, capsys):
+    plan = Plan((Change("aws_vpc.x", "aws_vpc", "delete", False),
+                 Change("aws_db_instance.x", "aws_db_instance", "delete", True),
+                 Change("aws_kms_key.x", "aws_kms_key", "forget", True)))
+    shown = destroy.Shown(SavedPlan(Path("x"), {}, plan), [kept.Kept("aws_kms_key.x", "aws_kms_key", "k", "is shared")],
+                          [refusals.Refusal("job index", "It runs.", "Wait.")])
+    destroy._show(settings.load("dev", root), shown, snapshots=True)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert " ".join(lines[0]) == "Workspace dev: account 111111111111, ap-southeast-2"
+    assert [line[:2] for line in lines[3:7]] == [["refused", "job"], ["destroyed", "aws_db_instance.x"],
+                                                 ["kept", "aws_kms_key.x"], ["destroyed", "aws_vpc.x"]]
+    assert "snapshot" in lines[4] and " ".join(lines[-1]) == "2 destroyed, 1 kept."
+
+
+def test_what_came_into_the_state_meanwhile_is_not_deleted_unseen(root, monkeypatch):
+    made = SavedPlan(Path("x"), {}, Plan((Change("aws_db_instance.new", "aws_db_instance", "delete", True),)))
+    monkeypatch.setattr(destroy.planning, "plan_teardown", lambda *arguments: made)
+    monkeypatch.setattr(destroy.steps, "connect_for_terraform", lambda session_: None)
+    monkeypatch.setattr(destroy.steps, "init", lambda *arguments: None)
+    with pytest.raises(Refused, match="has grown"):
+        destroy._saved(of(root, "dev"), STATE, [])
 
 
 def test_a_plan_that_gets_too_old_meanwhile_is_made_again_and_must_be_the_same(root, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -60,7 +59,9 @@ class Wanted:
     snapshot: bool
     secrets: Path | None
     plan_only: bool
-    json: bool
+
+    def takes_snapshots(self, settings: project.Settings) -> bool:
+        return self.snapshot and not settings.is_local
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def destroy(context, workspace=None, json=False, confirm="", plan_only=False, al
     settings = project.load(workspace)
     session = connect(settings, endpoint_from_env)
     session.require_account()
-    wanted = Wanted(tuple(allow_loss or ()), delete_logs, snapshot, Path(export_secrets) if export_secrets else None,
-                    plan_only, json)
+    folder = Path(export_secrets) if export_secrets else None
+    wanted = Wanted(tuple(allow_loss or ()), delete_logs, snapshot, folder, plan_only)
     _follow_earlier(session)
     _require_workable(session)
     state = _state(session)
@@ -100,7 +101,7 @@ def destroy(context, workspace=None, json=False, confirm="", plan_only=False, al
 
     shown = _plan(session, state, wanted, key)
     if not json:
-        _show(settings, shown)
+        _show(settings, shown, wanted.takes_snapshots(settings))
     if plan_only:
         return emit(settings, shown.as_dict()) if json else None
     passphrase = secret_input.passphrase(twice=True) if wanted.secrets else ""
@@ -157,6 +158,9 @@ def _saved(session: Session, state: State, staying: list[Kept]) -> SavedPlan:
     steps.init(terraform_, session)
     saved = planning.plan_teardown(terraform_, session, kept.configured(staying, state))
     kept.require_as_chosen(saved.plan, staying)
+    if {change.address for change in saved.plan.changes} - state.addresses:  # nobody has looked whether that may go
+        raise Refused("The state has grown while it was looked at. Nothing was changed.",
+                      run=teardown.command(session.settings))
     return saved
 
 
@@ -174,7 +178,7 @@ def _still(session: Session, state: State, shown: Shown) -> SavedPlan:
     return again
 
 
-def _show(settings: project.Settings, shown: Shown) -> None:
+def _show(settings: project.Settings, shown: Shown, snapshots: bool) -> None:
     """The plan as a table: what stops it, then what keeps data and is lost, what is kept, and all the rest."""
     show(f"Workspace {settings.workspace}: account {settings.account}, {settings.region}", "bold")
     why = {each.address: f"{each.name}: {each.why}" for each in shown.kept}
@@ -182,9 +186,11 @@ def _show(settings: project.Settings, shown: Shown) -> None:
     for change in shown.plan.most_careful_first():
         if change.address in why:
             rows.append(("kept", change.address, why[change.address], "cyan"))
+        elif change.loses_data:
+            saved = "; a snapshot is taken first" if snapshots and change.type == "aws_db_instance" else ""
+            rows.append(("destroyed", change.address, f"KEEPS DATA{saved}", "bold red"))
         else:
-            rows.append(("destroyed", change.address, "KEEPS DATA" if change.loses_data else "",
-                         "bold red" if change.loses_data else "red"))
+            rows.append(("destroyed", change.address, "", "red"))
     rows.sort(key=lambda row: ["bold red", "cyan", "red"].index(row[3]))
     if rows:
         console.table("", ("will be", "resource", "why"), [row[:3] for row in rows], [row[3] for row in rows], last="why")
@@ -213,7 +219,7 @@ def _before(session: Session, state: State, wanted: Wanted, passphrase: str) -> 
         files = exports.write(session, wanted.secrets, passphrase) if wanted.secrets else []
         for file in files:
             say(f"Written and read again: {file}, encrypted.")
-        due = snapshot.due(session, state) if wanted.snapshot and not settings.is_local else []
+        due = snapshot.due(session, state) if wanted.takes_snapshots(settings) else []
         taken = [snapshot.take(session, identifier, say) for identifier in due]
         drain.everything(session, state, say)
     except KeyboardInterrupt:
@@ -224,7 +230,7 @@ def _before(session: Session, state: State, wanted: Wanted, passphrase: str) -> 
 
 def _look_again(session: Session) -> None:
     """Raise Failed while the state still holds something; else remove what belonged to it alone."""
-    left: Sequence[state_file.Resource] = _state(session).resources
+    left = _state(session).resources
     if left:
         raise Failed(f"{len(left)} resources are still in the state: {', '.join(each.address for each in left[:5])}"
                      f"{', …' if len(left) > 5 else ''}.", run=teardown.command(session.settings))

@@ -58,7 +58,7 @@ run "the_defaults_run_one_service_behind_one_load_balancer" {
   }
 
   assert {
-    condition     = length(output.log_groups) == 8 && alltrue([for group in output.log_groups : startswith(group, "/${local.project.cluster}-default/")])
+    condition     = length(output.log_groups) == 10 && alltrue([for group in output.log_groups : startswith(trimprefix(group, "/aws/rds/instance"), "/${local.project.cluster}-default/")])
     error_message = "The log groups."
   }
 
@@ -246,6 +246,48 @@ run "an_empty_prefix_shares_the_host_logs_but_not_the_service_s" {
   assert {
     condition     = contains(output.log_groups, "/var/log/dmesg") && contains(output.log_groups, "/${local.name}/apps/ows")
     error_message = "The seed's names for the host, the project's own for the service."
+  }
+}
+
+run "log_groups_that_are_there_are_adopted_and_somebody_else_s_keep_their_retention" {
+  command = plan
+
+  variables {
+    cloudwatch_prefix = ""
+  }
+
+  override_data {
+    target = data.aws_cloudwatch_log_groups.there["hosts"]
+    values = { log_group_names = ["/var/log/dmesg", "/var/log/docker", "/var/log/secure"] }
+  }
+
+  override_data {
+    target = data.aws_cloudwatch_log_group.adopted["/var/log/dmesg"]
+    values = { retention_in_days = 7, tags = { Project = "other-maps", Workspace = "default" } }
+  }
+
+  override_data {
+    target = data.aws_cloudwatch_log_group.adopted["/var/log/docker"]
+    values = { retention_in_days = 0, tags = {} }
+  }
+
+  # adopted, and a mock has nothing to adopt
+  override_resource {
+    target = module.ec2_instances.aws_cloudwatch_log_group.dmesg
+  }
+
+  override_resource {
+    target = module.ec2_instances.aws_cloudwatch_log_group.docker
+  }
+
+  assert {
+    condition     = keys(data.aws_cloudwatch_log_group.adopted) == ["/var/log/dmesg", "/var/log/docker"]
+    error_message = "Only what the hosts write is adopted."
+  }
+
+  assert {
+    condition     = local.kept_log_retention == { "/var/log/dmesg" = 7, "/var/log/docker" = 0 }
+    error_message = "Somebody else's retention stays."
   }
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from canned_aws import CannedAws, refusal
-from tasks.core import processes, session, settings
+from tasks.core import ecs_tasks, processes, session, settings
 from tasks.core.console import Refused
 from tasks.core.state_file import Resource, State
 from tasks.core.teardown import refusals
@@ -190,6 +190,18 @@ def test_a_job_that_runs_stops_it_and_a_task_of_a_service_does_not(aws, slug):
     assert find(aws, *state) == []
     gone = Resource("aws_ecs_cluster.cluster", "aws_ecs_cluster", {"name": f"{slug}-gone"})
     assert find(aws, gone, *state[1:]) == []
+
+
+@pytest.mark.parametrize(("family", "command", "name"), [
+    ("maps-dev-job-admin", ("python3", "-m", "ows_jobs", "index"), "index"),
+    ("maps-dev-job-nightly", (), "nightly"),
+    ("maps-dev-job-admin", (), ""),
+    ("maps-dev-job-admin", ("sh", "-c", "sleep"), ""),
+    ("somebody-elses", (), ""),
+])
+def test_a_job_is_called_what_service_run_calls_it(family, command, name):
+    task = ecs_tasks.Task("a/1", "d", "RUNNING", "", "", "", command, None, ())
+    assert refusals._job(family, task) == name
 
 
 def test_what_an_interrupted_run_had_begun_is_recovered_first(aws):

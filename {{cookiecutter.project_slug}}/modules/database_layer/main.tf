@@ -70,6 +70,8 @@ resource "aws_db_instance" "rds" {
 
   apply_immediately = true # who confirmed a plan expects it done, not waiting for the maintenance window
 
+  depends_on = [aws_cloudwatch_log_group.exports]
+
   lifecycle {
     precondition {
       condition     = local.backup_length >= 30 && local.maintenance_length >= 30

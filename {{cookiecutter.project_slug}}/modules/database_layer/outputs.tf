@@ -12,3 +12,8 @@ output "rds_security_group_id" {
   description = "To let somebody else in."
   value       = aws_security_group.rds.id
 }
+
+output "log_groups" {
+  description = "Names of the log groups that RDS writes to."
+  value       = [for group in aws_cloudwatch_log_group.exports : group.name]
+}

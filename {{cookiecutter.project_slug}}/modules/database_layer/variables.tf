@@ -142,6 +142,12 @@ variable "log_exports" {
   }
 }
 
+variable "log_retention_days" {
+  description = "How long the database's logs are kept."
+  type        = number
+  default     = 30
+}
+
 variable "deletion_protection" {
   description = "Whether AWS refuses to delete the database."
   type        = bool

@@ -108,3 +108,9 @@ variable "log_retention_days" {
   type        = number
   default     = 30
 }
+
+variable "kept_log_retention" {
+  description = "Log group -> days (0: for ever), for groups that somebody else made: theirs stays."
+  type        = map(number)
+  default     = {}
+}

@@ -4,6 +4,11 @@
 resource "aws_cloudwatch_log_group" "service" {
   name              = var.log_group
   retention_in_days = var.log_retention_days
+
+  # One that was found keeps its tags, which say whose it is, and its encryption.
+  lifecycle {
+    ignore_changes = [tags, tags_all, kms_key_id]
+  }
 }
 
 resource "aws_ecs_task_definition" "service-task" {

@@ -71,6 +71,24 @@ run "data_is_safe_by_default" {
   }
 }
 
+run "the_logs_that_rds_writes_have_a_home_and_an_end" {
+  command = plan
+
+  variables {
+    log_exports        = ["postgresql"]
+    log_retention_days = 90
+  }
+
+  module {
+    source = "./modules/database_layer"
+  }
+
+  assert {
+    condition     = { for export, group in aws_cloudwatch_log_group.exports : group.name => group.retention_in_days } == { "/aws/rds/instance/maps-dev/postgresql" = 90 }
+    error_message = "The name that RDS gives, and not for ever."
+  }
+}
+
 run "no_final_snapshot_is_in_the_way_of_the_next" {
   command = plan
 

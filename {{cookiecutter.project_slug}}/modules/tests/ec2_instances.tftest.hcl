@@ -173,6 +173,28 @@ run "ecs_scales_and_drains_the_group" {
   }
 }
 
+run "somebody_else_s_log_group_keeps_its_retention" {
+  command = plan
+
+  variables {
+    cloudwatch_prefix  = ""
+    log_retention_days = 90
+    kept_log_retention = { "/var/log/dmesg" = 7, "/var/log/docker" = 0 }
+  }
+
+  module {
+    source = "./modules/ec2_instances"
+  }
+
+  assert {
+    condition = [
+      aws_cloudwatch_log_group.dmesg.retention_in_days, aws_cloudwatch_log_group.docker.retention_in_days,
+      aws_cloudwatch_log_group.messages.retention_in_days, aws_cloudwatch_log_group.audit.retention_in_days,
+    ] == [7, 0, 90, 90]
+    error_message = "What other projects write to is kept as long as its owner says."
+  }
+}
+
 run "the_role_writes_the_six_logs_and_makes_none" {
   command = plan
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from .. import ecs_tasks, recovery
+from .. import ecs_tasks, jobs, recovery
 from ..console import Refused
 from ..session import Session, error_code
 from ..state_file import Resource, State, without_keys
@@ -147,9 +147,19 @@ def _running_jobs(session: Session, state: State) -> Iterator[Refusal]:
         for family in sorted(families):
             found = _unless("ClusterNotFoundException", ecs_tasks.find, session, cluster.attributes["name"], family=family)
             for task in (each for each in found or () if not each.stopped):
-                job = task.command[-1] if task.command else family.rpartition("-job-")[2]
-                yield Refusal(f"job {job}", f"It runs (task {task.id}).",
-                              f"Wait for its end, or: {session.settings.command('service.run', job, '--stop')}")
+                job = _job(family, task)
+                stop = (session.settings.command("service.run", job, "--stop") if job
+                        else f"aws ecs stop-task --cluster {cluster.attributes['name']} --task {task.id}")
+                yield Refusal(f"job {job or family}", f"It runs (task {task.id}).", f"Wait for its end, or: {stop}")
+
+
+def _job(family: str, task: ecs_tasks.Task) -> str:
+    """What `service.run` calls the task; empty when that does not know it: a task that somebody started by hand."""
+    name = family.rpartition("-job-")[2] if "-job-" in family else ""
+    if name == jobs.ADMIN:
+        name = task.command[-1] if task.command else ""
+        return name if name in jobs.OWN else ""
+    return name
 
 
 CHECKS: dict[str, Callable[[Session, Resource], Iterator[Refusal]]] = {
