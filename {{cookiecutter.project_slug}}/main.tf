@@ -92,6 +92,7 @@ module "ec2_instances" {
   key_name               = var.key_name
   cloudwatch_prefix      = local.cloudwatch_prefix
   log_retention_days     = var.log_retention_days
+  kept_log_retention     = local.kept_log_retention
 }
 
 module "efs" {
@@ -125,6 +126,7 @@ module "database_layer" {
   backup_window             = var.db_backup_window
   maintenance_window        = var.db_maintenance_window
   log_exports               = var.db_log_exports
+  log_retention_days        = var.log_retention_days
   deletion_protection       = var.db_deletion_protection
   skip_final_snapshot       = var.db_skip_final_snapshot
   chamber_services          = local.own_chamber_services
@@ -160,7 +162,7 @@ module "ecs" {
   task_role_arn             = module.ecs_policy.task_role_arns[each.key]
   execution_role_arn        = module.ecs_policy.execution_role_arn
   log_group                 = each.value.log_group
-  log_retention_days        = var.log_retention_days
+  log_retention_days        = lookup(local.kept_log_retention, each.value.log_group, var.log_retention_days)
   volume_name               = local.volume_name
   file_system               = one([for efs in module.efs : { id = efs.efs_id, access_point_id = efs.access_point_id }])
 
@@ -179,7 +181,7 @@ module "jobs" {
   task_role_arn      = module.ecs_policy.task_role_arns["jobs"]
   execution_role_arn = module.ecs_policy.execution_role_arn
   log_group          = local.administration.log_group
-  log_retention_days = var.log_retention_days
+  log_retention_days = lookup(local.kept_log_retention, local.administration.log_group, var.log_retention_days)
   volume_name        = local.volume_name
   file_system        = one([for efs in module.efs : { id = efs.efs_id, access_point_id = efs.access_point_id }])
 }

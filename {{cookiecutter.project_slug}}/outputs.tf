@@ -52,7 +52,12 @@ output "file_system_id" {
 
 output "log_groups" {
   description = "Every log group of this deployment."
-  value       = concat(module.ec2_instances.log_groups, [for service in module.ecs : service.log_group], [module.jobs.log_group])
+  value = concat(
+    module.ec2_instances.log_groups,
+    [for service in module.ecs : service.log_group],
+    [module.jobs.log_group],
+    module.database_layer.log_groups,
+  )
 }
 
 output "parameter_store_key_id" {

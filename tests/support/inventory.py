@@ -70,8 +70,8 @@ def _identity(client: Callable) -> Iterator[tuple[str, list]]:
                           for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
     yield "attached policy", [f"{role} {one['PolicyName']}" for role in roles
                               for one in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]]
-    yield "instance profile", [f"{one['InstanceProfileName']} {len(one['Roles'])}"
-                               for one in iam.list_instance_profiles()["InstanceProfiles"]]
+    profiles = iam.list_instance_profiles()["InstanceProfiles"]
+    yield "instance profile", [f"{one['InstanceProfileName']} {len(one['Roles'])}" for one in profiles]
     kms = client("kms")
     yield "key", [kms.describe_key(KeyId=one["KeyId"])["KeyMetadata"]["KeyState"] for one in kms.list_keys()["Keys"]]
     yield "key alias", [one["AliasName"] for one in kms.list_aliases()["Aliases"]]

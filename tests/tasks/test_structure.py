@@ -34,13 +34,15 @@ POSITIONAL = {  # chamber's own words in chamber's own order
     "chamber.import": ["service", "file"],
 }
 CONFIRMING = {  # ask before they change something
-    "apply", "deploy", "recover", "kms.rescue", "chamber.copy", "chamber.delete", "chamber.rotate", "docker.promote",
+    "apply", "deploy", "recover", "kms.forget", "kms.import", "kms.rescue", "logs.forget", "logs.import",
+    "chamber.copy", "chamber.delete", "chamber.rotate", "docker.promote",
     "service.rollback",
 }  # fmt: skip
 NEVER_IN_AN_ACCOUNT = {"docker.build", "docker.promote", "docker.run"}
 REPORTING = {
     "bootstrap",
     "kms.status",
+    "logs.import",
     "logs.tail",
     "plan",
     "apply",
@@ -72,7 +74,8 @@ EXPECTED = {"bootstrap", "init", "plan", "apply", "output", "deploy", "doctor", 
             "local.status", "local.reset", "docker.build", "docker.push", "docker.run", "docker.digest", "chamber.write",
             "chamber.read", "chamber.list", "chamber.list-services", "chamber.history", "chamber.delete", "chamber.export",
             "chamber.import", "chamber.copy", "chamber.diff", "chamber.rotate", "service.run", "service.wait",
-            "service.status", "service.rollback", "service.exec", "logs.tail", "wms.smoke", "wms.map", "drift", "recover",
+            "service.status", "service.rollback", "service.exec", "logs.tail", "logs.import", "logs.forget", "kms.status",
+            "kms.create", "kms.import", "kms.forget", "kms.rescue", "wms.smoke", "wms.map", "drift", "recover",
             "state.backup", "state.history", "state.restore", "state.unlock", "state.push-errored"}
 
 

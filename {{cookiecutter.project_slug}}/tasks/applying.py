@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .core import (
+    adoption_root,
     console,
     kept_state,
     keys,
@@ -41,6 +42,11 @@ def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_repla
 def apply_teardown(terraform_: Terraform, session: Session, saved: SavedPlan) -> None:
     """Apply a plan of the teardown. It needs no secret, and none may be left to be read."""
     _run(terraform_, session, saved, working_root.folder(session.settings, "teardown"), PLACEHOLDER)
+
+
+def apply_adoption(terraform_: Terraform, session: Session, saved: SavedPlan) -> None:
+    """Apply a plan that only takes what is there into the state. It needs no secret."""
+    _run(terraform_, session, saved, working_root.folder(session.settings, adoption_root.KIND), PLACEHOLDER)
 
 
 def password_version(session: Session) -> int:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from . import applying
 from .core import (
+    adoption_root,
     console,
     database,
     database_record,
     embedded_aws,
     initialise,
     kept_state,
+    keys,
     live_services,
     pins,
     recovery,
@@ -42,6 +44,7 @@ def plan(terraform_: Terraform, session: Session, allow_older: bool = False,
     Raises Refused (3) when a service would get an older image than it runs, unless that is allowed.
     """
     session.settings.require_images()
+    keys.require_plannable(session, state_file.load(session))
     if session.settings.pinned and not allow_older:
         pins.require_not_older(session, live_services.images(session))
     given = {**given_values(session), "held_services": held or {}}
@@ -75,6 +78,14 @@ def plan_teardown(terraform_: Terraform, session: Session, kept: Iterable[str]) 
     """
     with undisturbed(session):
         return _make(terraform_, session, working_root.teardown(session.settings, kept), "teardown", None)
+
+
+def plan_adoption(terraform_: Terraform, session: Session, root: Path, addresses: Iterable[str]) -> SavedPlan:
+    """Make and save a plan that takes what is there into the state, by a root that says nothing else."""
+    with undisturbed(session):
+        made = _make(terraform_, session, root, adoption_root.KIND, None, targets=addresses)
+    made.plan.require_nothing_changed()
+    return made
 
 
 def look_for_unfinished(terraform_: Terraform, session: Session, begun: Collection[str]) -> dict[str, str]:

@@ -118,6 +118,12 @@ class Plan:
         if lost:
             raise Refused(f"This plan would not only adopt: {', '.join(lost)}. Nothing was changed.")
 
+    def require_nothing_changed(self) -> None:
+        """Raise Refused (3) when anything would be done but adopting."""
+        other = [f"{change.address} ({change.action})" for change in self.changes if change.action != "import"]
+        if other:
+            raise Refused(f"This plan would not only adopt: {', '.join(other)}. Nothing was changed.")
+
     def as_dict(self) -> dict:
         return {"summary": self.summary, "changes": [asdict(change) for change in self.most_careful_first()]}
 
