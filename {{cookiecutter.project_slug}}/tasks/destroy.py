@@ -216,7 +216,8 @@ def _before(session: Session, state: State, wanted: Wanted, passphrase: str) -> 
         saved = state_history.backup(session) if state.resources else None
         if saved:
             say(f"The state is saved in {saved.relative_to(settings.root)}.")
-        files = exports.write(session, wanted.secrets, passphrase) if wanted.secrets else []
+        terraforms = {each.attributes["name"] for each in state.of_type("aws_ssm_parameter")}
+        files = exports.write(session, wanted.secrets, passphrase, terraforms) if wanted.secrets else []
         for file in files:
             say(f"Written and read again: {file}, encrypted.")
         due = snapshot.due(session, state) if wanted.takes_snapshots(settings) else []

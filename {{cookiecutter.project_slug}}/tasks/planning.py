@@ -137,8 +137,8 @@ def _make(terraform_: Terraform, session: Session, root: Path, kind: str, given:
         run = terraform_.plan(draft, given, root, targets)
         if runs.follow(run, on_event=events.append) not in (0, 2):
             raise terraform.explain(run)
-        for warning in runs.warnings(events):
-            if not targets:  # that it is not the whole is what was asked for
+        if kind == "stack" and not targets:  # that others forget, or are not the whole, is what was asked for
+            for warning in runs.warnings(events):
                 console.warn(warning)
         version = given["db_password_version"] if given else 0
         return saved_plan.save(settings, facts, plans.read(events), version, terraform.version())

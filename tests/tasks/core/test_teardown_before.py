@@ -176,6 +176,14 @@ def test_secrets_are_exported_each_service_in_a_file_of_its_own(aws, secrets, tm
     assert not any(json.dumps(value).encode() in file.read_bytes() for file in files for value in read[file.stem].values())
 
 
+def test_what_terraform_wrote_is_no_secret_and_the_next_database_has_another(aws, secrets, tmp_path):
+    service = aws.settings.admin_service
+    aws.client("ssm").put_parameter(Name=f"/{service}/db_hostname", Value="old", Type="String")
+    files = exports.write(aws, tmp_path, "passphrase", {f"/{service}/db_hostname"})
+    [file] = [file for file in files if file.stem == service]
+    assert set(json.loads(decrypt(file.read_bytes(), "passphrase", ""))) == {"db_password", "b"}
+
+
 def test_an_earlier_trys_files_are_taken_as_they_are_and_others_never_written_over(aws, secrets, tmp_path):
     before = [file.read_bytes() for file in exports.write(aws, tmp_path, "passphrase")]
     assert [file.read_bytes() for file in exports.write(aws, tmp_path, "passphrase")] == before

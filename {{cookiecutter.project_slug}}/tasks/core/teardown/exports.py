@@ -5,6 +5,7 @@ Each file is read again from the disk, decrypted and compared, before anything l
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from .. import backup, chamber_formats, parameter_store
@@ -17,15 +18,17 @@ def services(session: Session) -> list[str]:
     return sorted({*session.settings.own_chamber_services, session.settings.admin_service})
 
 
-def write(session: Session, folder: Path, passphrase: str) -> list[Path]:
+def write(session: Session, folder: Path, passphrase: str, terraforms: Collection[str] = ()) -> list[Path]:
     """Write what is in the store to FOLDER/<service>.enc; answers the files, each proven to hold just that.
 
+    terraforms  names of parameters that Terraform made (where the database is): the next one has others
     A file of an earlier try that holds the same is taken as it is. Raises Refused (3) for one that holds anything else.
     """
     _make(folder)
     files = []
     for service in services(session):
-        secrets = parameter_store.values(session, service)
+        secrets = {key: value for key, value in parameter_store.values(session, service).items()
+                   if f"/{service}/{key}" not in terraforms}
         if not secrets:
             continue
         file = folder / f"{service}.enc"
