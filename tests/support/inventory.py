@@ -55,7 +55,8 @@ def _network(client: Callable) -> Iterator[tuple[str, list]]:
 
 def _route(route: dict) -> str:
     target = next((name for name in ("NatGatewayId", "GatewayId") if route.get(name)), "")
-    return f"{route.get('DestinationCidrBlock') or route.get('DestinationPrefixListId')} {target} {route.get(target, '')[:4]}"
+    destination = route.get("DestinationCidrBlock") or route.get("DestinationPrefixListId")
+    return f"{destination} {target} {route.get(target, '')[:4]}"
 
 
 def _of_a_group(instance: dict) -> bool:

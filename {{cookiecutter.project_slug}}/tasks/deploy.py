@@ -6,28 +6,32 @@ from . import applying, planning, rollout, stack, steps
 from . import image as images
 from .core import console, embedded_aws, embedded_containers, logins, parameter_store, pins
 from .core import images as engine
+from .core import policy as policies
 from .core import settings as project
-from .core.console import say, show, warn
+from .core.console import Refused, say, show, warn
 from .core.session import Session, connect
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
 
 IMAGE = {"image": "take this image, tag or digest, instead of building one"}
 MAPS = {"maps": "ask for a map of each layer at the end; --no-maps where this machine may not reach the service"}
 NO_CONTAINERS = {"no_containers": "in `local`: record tasks and database instead of running them"}
+PERMISSIONS = {"permission_check": "ask IAM first whether all of it is allowed; --no-permission-check where it is mistaken"}
 
-
-FLAGS = WORKSPACE | YES | JSON | IMAGE | stack.ALLOW_OLDER | stack.ALLOW_REPLACE | NO_CONTAINERS | MAPS | ENDPOINT
+FLAGS = (WORKSPACE | YES | JSON | IMAGE | stack.ALLOW_OLDER | stack.ALLOW_REPLACE | NO_CONTAINERS | MAPS | PERMISSIONS
+         | ENDPOINT)
 
 
 @task(help=FLAGS, iterable=["allow_replace"])
 def deploy(context, workspace=None, yes=False, json=False, image="", allow_older=False, allow_replace=None,
-           no_containers=False, maps=True, endpoint_from_env=False):
+           no_containers=False, maps=True, permission_check=True, endpoint_from_env=False):
     """From nothing, or from a change, to a map: bootstrap, image, apply, database jobs, roll-out. Changes nothing twice."""
     settings = project.load(workspace)
     if settings.is_local:
         start_embedded_aws(settings, no_containers, image)
     session = connect(settings, endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
+    if permission_check:
+        require_permissions(session)
     changed = applying.report_earlier(session)
 
     made = prepare(session, image)
@@ -55,6 +59,15 @@ def deploy(context, workspace=None, yes=False, json=False, image="", allow_older
     show("Deployed." if changed else "Already deployed; nothing was changed.")
     rollout.show_maps(session, done)
     say(f"  next: {settings.command('wms.map') if done.layers else settings.command('plan')}, {settings.command('output')}")
+
+
+def require_permissions(session: Session) -> None:
+    """Raise Refused (3) with every action that IAM would refuse, before anything is made; where IAM does not say, go on."""
+    session.require_account()
+    lacking = policies.missing(session, "deploy")
+    if lacking:
+        raise Refused(f"These credentials may not do {', '.join(lacking)}. Nothing was changed. (If IAM is mistaken: "
+                      "--no-permission-check.)", run=session.settings.command("doctor", "--policy deploy"))
 
 
 def start_embedded_aws(settings: project.Settings, no_containers: bool, image: str) -> None:

@@ -188,4 +188,3 @@ def _unfinished(terraform_: Terraform, session: Session, made: SavedPlan, begun:
             if change.action == "replace":
                 recovery.set_aside(session, change.address)
     return found
-

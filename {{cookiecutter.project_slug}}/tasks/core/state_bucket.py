@@ -100,7 +100,7 @@ def _create(s3, bucket: str, region: str) -> None:
 def _taken(bucket: str, session: Session) -> Refused:
     return Refused(
         f"The bucket {bucket} is not account {session.settings.account}'s in {session.settings.region}, or these "
-        "credentials may not see it. Choose another name (state_bucket in invoke.yaml) or other credentials."
+        "credentials may not see it (s3:ListBucket). Choose another name (state_bucket in invoke.yaml) or other credentials."
     )
 
 
