@@ -128,7 +128,7 @@ def test_local_status_answers_whether_it_runs(invoke):
 
 def test_what_destroys_wants_the_name_and_without_a_terminal_the_flag(invoke):
     done = invoke("local.reset", input="local\n")
-    refused(done, 3, "Nothing was changed: to empty it wants the environment's name (local).")
+    refused(done, 3, "Nothing was changed: to empty it, local has to be typed.")
     assert "run: invoke local.reset --confirm local" in done.stderr
 
 

@@ -40,7 +40,7 @@ CONFIRMING = {  # ask before they change something
 }  # fmt: skip
 NEVER_IN_AN_ACCOUNT = {"docker.build", "docker.promote", "docker.run"}
 REPORTING = {
-    "bootstrap.bootstrap",  # `invoke bootstrap`: its namespace's default
+    "bootstrap.make",  # `invoke bootstrap`: its namespace's default
     "bootstrap.remove",
     "destroy",
     "kms.status",
@@ -73,7 +73,7 @@ REPORTING = {
     "state.history",
 }
 EXPECTED = {
-    "bootstrap.bootstrap", "bootstrap.remove", "destroy", "init", "plan", "apply", "output", "deploy", "doctor",
+    "bootstrap.make", "bootstrap.remove", "destroy", "init", "plan", "apply", "output", "deploy", "doctor",
     "workspace.add", "local.up", "local.down", "local.status", "local.reset", "docker.build", "docker.push",
     "docker.run", "docker.digest", "chamber.write", "chamber.read", "chamber.list", "chamber.list-services",
     "chamber.history", "chamber.delete", "chamber.export", "chamber.import", "chamber.copy", "chamber.diff",

@@ -26,7 +26,7 @@ for task in (deploy.deploy, destroy.destroy, stack.init, stack.plan, stack.apply
              recover.recover, doctor.doctor):
     namespace.add_task(task)
 bootstrap = Collection("bootstrap")
-bootstrap.add_task(stack.bootstrap, default=True)  # `invoke bootstrap`
+bootstrap.add_task(stack.bootstrap, name="make", default=True)  # `invoke bootstrap`
 bootstrap.add_task(removal.remove)
 namespace.add_collection(bootstrap)
 for name, module in {"chamber": chamber, "docker": image, "kms": kms, "local": local, "logs": logs, "service": service,

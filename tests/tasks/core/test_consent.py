@@ -36,7 +36,7 @@ def test_the_name_may_be_typed_or_given(ask, slug):
 
 @pytest.mark.parametrize("answer", ["", "y", "yes", "prod", "LOCAL"])
 def test_nothing_else_will_do(ask, answer):
-    with pytest.raises(Refused, match="Nothing was changed: to destroy it wants the environment's name"):
+    with pytest.raises(Refused, match="Nothing was changed: to destroy it, "):
         ask(typed=answer, workspace="prod")
     with pytest.raises(Refused) as refused:
         ask(typed="local", confirm=answer or "other", workspace="prod")

@@ -25,4 +25,4 @@ def typed(wanted: Sequence[str], confirm: str, what: str, run: str) -> None:
         print(f"Type {wanted[-1]} to {what}: ", end="", file=sys.stderr, flush=True)
         confirm = sys.stdin.readline().strip()
     if confirm not in wanted:
-        raise Refused(f"Nothing was changed: to {what} wants the environment's name ({wanted[-1]}).", run=run)
+        raise Refused(f"Nothing was changed: to {what}, {wanted[-1]} has to be typed.", run=run)

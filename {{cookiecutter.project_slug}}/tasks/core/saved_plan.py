@@ -119,7 +119,8 @@ def taken(settings: Settings) -> SavedPlan | None:
 
 def load(settings: Settings, kind: str = "stack") -> SavedPlan:
     """The saved plan of a kind. Raises Refused (3) when there is none, or when what it was made from no longer holds."""
-    again, found = settings.command("plan" if kind == "stack" else "destroy"), peek(settings)
+    again = settings.command("plan") if kind == "stack" else f"invoke destroy -w {settings.workspace}"
+    found = peek(settings)
     if found is None or found.kind != kind:
         what = "" if kind == "stack" else f" of the {kind}"
         raise Refused(f"There is no saved plan{what} for workspace {settings.workspace}.", run=again)
