@@ -107,8 +107,8 @@ def processes_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "code", "sentence"), [
-    ("interrupted", 130, "The next deploy goes on from here"),
-    ("terminated", 143, "The next deploy goes on from here"),
+    ("interrupted", 130, "This goes on from here: invoke deploy"),
+    ("terminated", 143, "This goes on from here: invoke deploy"),
 ])
 def test_a_signal_stops_in_order_and_says_where_things_stand(first_tries, second_tries, name, code, sentence):
     _, returned, err = first_tries[name]

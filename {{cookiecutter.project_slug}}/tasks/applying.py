@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .core import (
     adoption_root,
@@ -14,7 +15,6 @@ from .core import (
     recovery,
     runs,
     saved_plan,
-    state_lock,
     terraform,
     working_root,
 )
@@ -36,17 +36,21 @@ def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_repla
     if version != saved.facts["password_version"]:
         raise Refused(f"The database password has changed since the plan (version {saved.facts['password_version']}, now "
                       f"{version}).", run=settings.command("plan"))
-    _run(terraform_, session, saved, working_root.folder(settings, "stack"), password)
-
-
-def apply_teardown(terraform_: Terraform, session: Session, saved: SavedPlan) -> None:
-    """Apply a plan of the teardown. It needs no secret, and none may be left to be read."""
-    _run(terraform_, session, saved, working_root.folder(session.settings, "teardown"), PLACEHOLDER)
+    with holding(session, "apply") as lock:
+        run = _begin(terraform_, session, saved, "stack", lock, password)
+    follow(session, run)
 
 
 def apply_adoption(terraform_: Terraform, session: Session, saved: SavedPlan) -> None:
     """Apply a plan that only takes what is there into the state. It needs no secret."""
-    _run(terraform_, session, saved, working_root.folder(session.settings, adoption_root.KIND), PLACEHOLDER)
+    with holding(session, "apply") as lock:
+        run = _begin(terraform_, session, saved, adoption_root.KIND, lock, PLACEHOLDER)
+    follow(session, run)
+
+
+def begin_teardown(terraform_: Terraform, session: Session, saved: SavedPlan, lock: str) -> runs.Run:
+    """Begin the apply of a teardown's plan, while its lock is held. It needs no secret, and none may be left to be read."""
+    return _begin(terraform_, session, saved, "teardown", lock, PLACEHOLDER)
 
 
 def password_version(session: Session) -> int:
@@ -54,59 +58,90 @@ def password_version(session: Session) -> int:
     return parameter_store.version(session, session.settings.admin_service, parameter_store.DB_PASSWORD) or 1
 
 
-def _run(terraform_: Terraform, session: Session, saved: SavedPlan, root: Path, password: str) -> None:
-    settings = session.settings
-    with runs.one_task_at_a_time(settings):
+@contextmanager
+def holding(session: Session, operation: str) -> Iterator[str]:
+    """Alone in this checkout, with nobody applying and the state's lock held; yields its id. No plan can be made meanwhile.
+
+    The lock is given back at the end, unless a run has begun: that gives it back itself. Raises Refused (3).
+    """
+    with runs.one_task_at_a_time(session.settings):
         require_nobody_applies(session)
-        lock = state_lock.acquire(session, "apply")
+        lock = kept_state.lock(session, operation)
         try:
-            kept_state.fetch(session, lock)
+            yield lock
         except BaseException:
-            state_lock.release(session, lock)
+            _note_ended(session)  # Ctrl-C while it began: it was followed to its end
             raise
-        try:
-            taken = saved_plan.take(settings, saved)
-            run = terraform_.apply(taken.file, password, root, kept_state.record_file(settings))
-        except BaseException:
-            kept_state.release_ours(session)  # unless a run has begun, which gives it back itself
-            raise
-    _follow(session, run, taken.plan.steps)
-    for change in taken.plan.changes:
+        finally:
+            kept_state.release_ours(session)
+
+
+def _begin(terraform_: Terraform, session: Session, saved: SavedPlan, root: str, lock: str, password: str) -> runs.Run:
+    settings = session.settings
+    kept_state.fetch(session, lock)
+    taken = saved_plan.take(settings, saved)
+    return terraform_.apply(taken.file, password, working_root.folder(settings, root), kept_state.record_file(settings),
+                            kind="destroy" if taken.kind == "teardown" else "apply")
+
+
+def follow(session: Session, run: runs.Run) -> None:
+    """Show an apply until it ends. Raises Failed with what went wrong."""
+    taken = saved_plan.taken(session.settings)
+    total = taken.plan.steps if taken else 0
+    with progress.shown(progress.Progress(total)) as (on_event, tick):
+        code = runs.follow(run, on_event, tick, at_end=lambda: _note_ended(session))
+    if code or run.unsaved:
+        raise terraform.explain(run)
+    if kept_state.left(session.settings):  # its supervisor was killed
+        raise Failed(f"The {run.kind} is complete, but its state waits on this disk.",
+                     run=session.settings.command("recover"))
+
+
+def _note_ended(session: Session) -> None:
+    """Keep in mind what a run that has ended left unfinished, and finish what it has adopted. May be done twice."""
+    run, taken = runs.find(session.settings), saved_plan.taken(session.settings)
+    if run is None or run.running or not run.changes:
+        return
+    recovery.note(session.settings, run, whole=bool(taken and taken.whole))
+    for change in taken.plan.changes if taken and run.code == 0 else ():
         if change.imported:
             for line in recovery.finish(session, change.type, change.imported):
                 say(line)
-
-
-def _follow(session: Session, run: runs.Run, total: int) -> None:
-    """Show an apply until it ends. Raises Failed with what went wrong."""
-    try:
-        with progress.shown(progress.Progress(total)) as (on_event, tick):
-            code = runs.follow(run, on_event, tick)
-    finally:
-        if not run.running:
-            recovery.note(session.settings, run)
-            saved_plan.discard_taken(session.settings)
-    if code or run.unsaved:
-        raise terraform.explain(run)
+    saved_plan.discard_taken(session.settings)
 
 
 def follow_earlier(session: Session) -> bool:
     """Follow an apply that a killed task left behind, or report how it ended; answers whether there was one.
 
-    Raises Failed when it failed: what it left can be planned and applied again.
+    Raises Failed when it failed: what it left can be planned and applied again. Raises Refused (3) while what goes on is a
+    destroy: it is followed by that task only.
     """
     run = runs.find(session.settings)
-    if run is None or run.kind != "apply" or run.reported:
+    if run is None or not run.changes or run.reported:
         return False
-    since = f"{run.started_at:%Y-%m-%d %H:%M}"
-    if run.running:
-        say(f"An apply has been running since {since} UTC (process {run.pid}); following it to its end.")
-    else:
-        say(f"The apply of {since} UTC ended while nobody watched:")
-    earlier = saved_plan.taken(session.settings)
-    _follow(session, run, earlier.plan.steps if earlier else 0)
-    say("That apply is complete.")
+    if run.kind == "destroy" and run.running:
+        raise _busy(run)
+    _follow_left(session, run)
+    return run.kind == "apply"
+
+
+def follow_destroy(session: Session) -> bool:
+    """Follow a destroy that a killed task left behind; answers whether there was one. Raises as ``follow`` does."""
+    run = runs.find(session.settings)
+    if run is None or run.kind != "destroy" or run.reported:
+        return False
+    _follow_left(session, run)
     return True
+
+
+def _follow_left(session: Session, run: runs.Run) -> None:
+    since, what = f"{run.started_at:%Y-%m-%d %H:%M}", "A destroy" if run.kind == "destroy" else "An apply"
+    if run.running:
+        say(f"{what} has been running since {since} UTC (process {run.pid}); following it to its end.")
+    else:
+        say(f"{what} of {since} UTC ended while nobody watched:")
+    follow(session, run)
+    say(f"That {run.kind} is complete.")
 
 
 def report_earlier(session: Session) -> bool:
@@ -127,16 +162,21 @@ def require_nobody_applies(session: Session) -> None:
     An earlier plan is waited for, an apply that ended unwatched is told of; a lock that a killed task of this checkout has
     left is given back.
     """
-    run = runs.find(session.settings)
-    if run is not None and not run.reported:
-        if run.kind == "apply" and run.running:
-            raise Refused(f"An apply of workspace {session.settings.workspace} has been running since "
-                          f"{run.started_at:%H:%M} UTC (process {run.pid}).", run=session.settings.command("apply"))
-        if run.kind == "apply":
-            report_earlier(session)
-        elif run.running:
+    with runs.one_task_at_a_time(session.settings):
+        run = runs.find(session.settings)
+        if run is not None and run.running and run.changes:
+            raise _busy(run)
+        if run is not None and run.running:
             say("Waiting for an earlier plan to end…")
             runs.follow(run, on_event=lambda event: None)
-    kept_state.require_saved(session.settings)
-    if run is None or not run.running:
+        elif run is not None and run.changes and not run.reported:
+            report_earlier(session)
+        kept_state.require_saved(session.settings)
         kept_state.release_ours(session)
+
+
+def _busy(run: runs.Run) -> Refused:
+    what = "A destroy" if run.kind == "destroy" else "An apply"
+    again = run.again if run.kind == "destroy" else run.settings.command("apply")
+    return Refused(f"{what} of workspace {run.settings.workspace} has been running since {run.started_at:%H:%M} UTC "
+                   f"(process {run.pid}).", run=again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,24 +23,23 @@ from .core import (
     working_root,
 )
 from .core import settings as project
-from .core.console import BadInput, Failed, Interrupted, Refused, say, show
+from .core.console import BadInput, Failed, Refused, say, show
 from .core.keys import Key
-from .core.plan import Plan
 from .core.saved_plan import SavedPlan
 from .core.session import Session, connect
 from .core.state_file import State
-from .core.teardown import drain, exports, kept, refusals, remains, snapshot
+from .core.teardown import drain, earlier, exports, kept, refusals, remains, shown, snapshot
 from .core.teardown import key as keys
 from .core.teardown.kept import Kept
 from .core.teardown.refusals import Refusal
+from .core.teardown.shown import Shown
+from .core.teardown.standing import Standing, told
 from .frame import ENDPOINT, JSON, emit, task
-
-TEARDOWN = "teardown"  # the kind of a saved plan
 
 FLAGS = {
     "workspace": "the workspace, a file workspaces/NAME.tfvars; it must be named",
-    "confirm": "the name <project>-<workspace>, instead of typing it (in local, `local` will do)",
-    "plan_only": "show what would be lost, kept and refused, and change nothing",
+    "confirm": "the name <project>-<workspace>, instead of typing it (in local, `local` will do); --json wants it",
+    "plan_only": "show what would be lost, kept and refused, and change nothing; apply wants a new plan then",
     "allow_loss": "address of something whose data may be lost (repeatable); lifts no deletion protection",
     "delete_logs": "delete the log groups, too, as far as nobody else's state holds them",
     "snapshot": "take a snapshot of the database first, outside local; --no-snapshot wants --allow-loss with its address",
@@ -54,31 +54,26 @@ FLAGS = {
 class Wanted:
     """What was asked for, beside the workspace."""
 
-    allow_loss: tuple[str, ...]
-    delete_logs: bool
-    snapshot: bool
-    secrets: Path | None
-    plan_only: bool
+    allow_loss: tuple[str, ...] = ()
+    delete_logs: bool = False
+    snapshot: bool = True
+    secrets: Path | None = None
+    destroy_key: bool = False
+    plan_only: bool = False
+    json: bool = False
+    endpoint_from_env: bool = False
 
     def takes_snapshots(self, settings: project.Settings) -> bool:
         return self.snapshot and not settings.is_local
 
-
-@dataclass(frozen=True)
-class Shown:
-    """What a person sees before consenting; ``saved`` is None when the state holds nothing any more."""
-
-    saved: SavedPlan | None
-    kept: list[Kept]
-    refused: list[Refusal]
-
-    @property
-    def plan(self) -> Plan:
-        return self.saved.plan if self.saved else Plan()
-
-    def as_dict(self) -> dict:
-        return {"plan_file": str(self.saved.file) if self.saved else None, **self.plan.as_dict(),
-                "kept": [asdict(each) for each in self.kept], "refused": [asdict(each) for each in self.refused]}
+    def command(self, settings: project.Settings, *more: str) -> str:
+        """The command that asks for the same again, as a person types it. Consent is never in it: it is given once."""
+        flags = [word for address in self.allow_loss for word in ("--allow-loss", shlex.quote(address))]
+        flags += ["--export-secrets", shlex.quote(str(self.secrets))] if self.secrets else []
+        flags += [flag for flag, given in (("--delete-logs", self.delete_logs), ("--no-snapshot", not self.snapshot),
+                                           ("--destroy-key", self.destroy_key), ("--json", self.json),
+                                           ("--endpoint-from-env", self.endpoint_from_env)) if given]
+        return teardown.command(settings, *flags, *more)
 
 
 @task(help=FLAGS, iterable=["allow_loss"])
@@ -90,39 +85,50 @@ def destroy(context, workspace=None, json=False, confirm="", plan_only=False, al
     settings = project.load(workspace)
     session = connect(settings, endpoint_from_env)
     session.require_account()
-    folder = Path(export_secrets) if export_secrets else None
-    wanted = Wanted(tuple(allow_loss or ()), delete_logs, snapshot, folder, plan_only)
-    _follow_earlier(session)
-    _require_workable(session)
+    wanted = Wanted(tuple(allow_loss or ()), delete_logs, snapshot, Path(export_secrets) if export_secrets else None,
+                    destroy_key, plan_only, json, endpoint_from_env)
+    followed = _follow_earlier(session)
+    _require_workable(session, wanted)
     state = _state(session)
+    if followed and not state.resources:
+        _tidy(session, earlier.whole(session, state))
     key = keys.find(session) if destroy_key else None
     if not state.resources and key is None:
+        if followed:
+            return _report(session, earlier.whole(session, state), shown.NOTHING, Standing(deleted=True), None, json)
         return _report_nothing(session, json)
 
-    shown = _plan(session, state, wanted, key)
+    seen = _plan(session, state, wanted, key)
     if not json:
-        _show(settings, shown, wanted.takes_snapshots(settings))
+        shown.table(settings, seen)
     if plan_only:
-        return emit(settings, shown.as_dict()) if json else None
+        return emit(settings, seen.as_dict()) if json else None
+    _require_named(settings, wanted, confirm, key, confirm_key)
     passphrase = secret_input.passphrase(twice=True) if wanted.secrets else ""
-    _ask(settings, confirm, key, confirm_key)
-    done = _before(session, state, wanted, passphrase)
-    if shown.saved:
-        applying.apply_teardown(steps.connect_for_terraform(session), session, _still(session, state, shown))
-        _look_again(session)
-    if key:
-        keys.schedule_deletion(session, key)
-    _report(session, state, shown, done, key, json)
+    _ask(settings, wanted, confirm, key, confirm_key)
+    standing = Standing(deleted=not state.resources)
+    with told(settings, standing, wanted.command(settings)):
+        _save(session, state, wanted, passphrase, standing)
+        if seen.saved:
+            _tear_down(session, state, seen, wanted, standing)
+        if key:
+            keys.schedule_deletion(session, key)
+    _report(session, earlier.whole(session, state), seen, standing, key, json)
 
 
-def _follow_earlier(session: Session) -> None:
-    """Follow a teardown that goes on though its task was killed; an apply of the stack is a reason to refuse."""
-    run, earlier = runs.find(session.settings), saved_plan.taken(session.settings)
-    if run and run.running and earlier and earlier.kind == TEARDOWN:
-        applying.report_earlier(session)
+def _follow_earlier(session: Session) -> bool:
+    """Follow a destroy that goes on though its task was killed; answers whether there was one.
+
+    That it failed is said and stops nothing: this one goes on from where it stood.
+    """
+    try:
+        return applying.follow_destroy(session)
+    except Failed as failed:
+        console.warn(failed.message)
+        return True
 
 
-def _require_workable(session: Session) -> None:
+def _require_workable(session: Session, wanted: Wanted) -> None:
     """Raise Refused (3) with every reason why the state cannot be worked with now: somebody does, or it is not whole."""
     checks = [applying.require_nobody_applies]
     if state_bucket.exists(session):
@@ -133,7 +139,7 @@ def _require_workable(session: Session) -> None:
             check(session)
         except Refused as error:
             found.append(Refusal("the state", error.message, error.run or ""))
-    refusals.raise_all(found, teardown.command(session.settings))
+    refusals.raise_all(found, wanted.command(session.settings))
 
 
 def _state(session: Session) -> State:
@@ -142,99 +148,113 @@ def _state(session: Session) -> State:
 
 def _plan(session: Session, state: State, wanted: Wanted, key: Key | None) -> Shown:
     """What would be lost, kept and refused. Raises Refused (3) with every reason, unless only the plan is asked for."""
+    settings = session.settings
     refused = refusals.find(session, state, wanted.allow_loss, wanted.snapshot)
     if key:
         refused += keys.refusals(session, key, wanted.secrets is not None)
     if not wanted.plan_only:
-        refusals.raise_all(refused, teardown.command(session.settings))
+        refusals.raise_all(refused, wanted.command(settings))
     if not state.resources:
-        return Shown(None, [], refused)
+        return Shown(None, [], refused, {})
     staying = kept.choose(session, state, wanted.delete_logs)
-    return Shown(_saved(session, state, staying), staying, refused)
+    notes = shown.notes(session, state, wanted.takes_snapshots(settings))
+    return Shown(_saved(session, state, staying, wanted), staying, refused, notes)
 
 
-def _saved(session: Session, state: State, staying: list[Kept]) -> SavedPlan:
+def _saved(session: Session, state: State, staying: list[Kept], wanted: Wanted) -> SavedPlan:
     terraform_ = steps.connect_for_terraform(session)
     steps.init(terraform_, session)
     saved = planning.plan_teardown(terraform_, session, kept.configured(staying, state))
     kept.require_as_chosen(saved.plan, staying)
-    if {change.address for change in saved.plan.changes} - state.addresses:  # nobody has looked whether that may go
-        raise Refused("The state has grown while it was looked at. Nothing was changed.",
-                      run=teardown.command(session.settings))
+    _require_same(session, state, wanted)
     return saved
 
 
-def _still(session: Session, state: State, shown: Shown) -> SavedPlan:
+def _require_same(session: Session, state: State, wanted: Wanted) -> None:
+    """Raise Refused (3) when the state is no longer the one that was looked at: nobody knows whether the rest may go."""
+    now = _state(session)
+    if (now.lineage, now.serial) != (state.lineage, state.serial):
+        raise Refused(f"Somebody has changed the workspace since this was looked at: its state was serial {state.serial} "
+                      f"and is {now.serial}.", run=wanted.command(session.settings))
+
+
+def _still(session: Session, state: State, seen: Shown, wanted: Wanted) -> SavedPlan:
     """The plan that was shown; made again when the snapshot took so long that it is getting too old to be applied.
 
     Raises Refused (3) when it would not do the same any more.
     """
-    if shown.saved.age < timedelta(minutes=session.settings.project.plan_max_age_minutes / 2):
-        return shown.saved
-    again = _saved(session, state, shown.kept)
-    if set(again.plan.changes) != set(shown.plan.changes):
-        raise Refused("The account has changed since this was shown. Nothing was deleted.",
-                      run=teardown.command(session.settings))
+    if seen.saved.age < timedelta(minutes=session.settings.project.plan_max_age_minutes / 2):
+        return seen.saved
+    again = _saved(session, state, seen.kept, wanted)
+    if set(again.plan.changes) != set(seen.plan.changes):
+        raise Refused("The account has changed since this was shown.", run=wanted.command(session.settings))
     return again
 
 
-def _show(settings: project.Settings, shown: Shown, snapshots: bool) -> None:
-    """The plan as a table: what stops it, then what keeps data and is lost, what is kept, and all the rest."""
-    show(f"Workspace {settings.workspace}: account {settings.account}, {settings.region}", "bold")
-    why = {each.address: f"{each.name}: {each.why}" for each in shown.kept}
-    rows = [("refused", each.what, f"{each.reason} {each.lift}", "bold red") for each in shown.refused]
-    for change in shown.plan.most_careful_first():
-        if change.address in why:
-            rows.append(("kept", change.address, why[change.address], "cyan"))
-        elif change.loses_data:
-            saved = "; a snapshot is taken first" if snapshots and change.type == "aws_db_instance" else ""
-            rows.append(("destroyed", change.address, f"KEEPS DATA{saved}", "bold red"))
-        else:
-            rows.append(("destroyed", change.address, "", "red"))
-    rows.sort(key=lambda row: ["bold red", "cyan", "red"].index(row[3]))
-    if rows:
-        console.table("", ("will be", "resource", "why"), [row[:3] for row in rows], [row[3] for row in rows], last="why")
-    show(f"{shown.plan.summary['delete']} destroyed, {shown.plan.summary['forget']} kept.")
+def _require_named(settings: project.Settings, wanted: Wanted, confirm: str, key: Key | None, confirm_key: str) -> None:
+    """Raise Refused (3) for --json without consent on the command line: a person would be asked about what nobody shows."""
+    if wanted.json and not (confirm and (confirm_key or not key)):
+        raise Refused("Nothing was changed: with --json no plan is shown that could be consented to, so the names have to "
+                      "be given with the command.", run=_consenting(settings, wanted, key))
 
 
-def _ask(settings: project.Settings, confirm: str, key: Key | None, confirm_key: str) -> None:
+def _ask(settings: project.Settings, wanted: Wanted, confirm: str, key: Key | None, confirm_key: str) -> None:
     """The environment's name, typed; with the key in question its alias, too, before anything is done."""
     where = f"workspace {settings.workspace} of account {settings.account}, {settings.region}"
-    names = consent.names_of(settings)
-    consent.typed(names, confirm, f"destroy {where}", teardown.command(settings, "--confirm", names[-1]))
+    run = _consenting(settings, wanted, key)
+    consent.typed(consent.names_of(settings), confirm, f"destroy {where}", run)
     if key:
         console.warn(f"{key.alias} ({key.id}) encrypts every secret under it. In {keys.DAYS} days none could be read again, "
                      "here or anywhere.")
-        consent.typed((key.alias,), confirm_key, f"destroy {key.alias}",
-                      teardown.command(settings, "--confirm", names[-1], "--destroy-key", "--confirm-key", key.alias))
+        consent.typed((key.alias,), confirm_key, f"destroy {key.alias}", run)
 
 
-def _before(session: Session, state: State, wanted: Wanted, passphrase: str) -> dict:
-    """What must be done before the first delete; answers what was made, as the JSON has it."""
+def _consenting(settings: project.Settings, wanted: Wanted, key: Key | None) -> str:
+    of_key = ("--confirm-key", key.alias) if key else ()
+    return wanted.command(settings, "--confirm", consent.names_of(settings)[-1], *of_key)
+
+
+def _save(session: Session, state: State, wanted: Wanted, passphrase: str, standing: Standing) -> None:
+    """Copies of what could be missed. It may take hours, and nobody is kept from working on the workspace meanwhile."""
     settings = session.settings
-    try:
-        saved = state_history.backup(session) if state.resources else None
-        if saved:
-            say(f"The state is saved in {saved.relative_to(settings.root)}.")
+    standing.state_backup = state_history.backup(session) if state.resources else None
+    if standing.state_backup:
+        say(f"The state is saved in {standing.state_backup.relative_to(settings.root)}.")
+    if wanted.secrets:
         terraforms = {each.attributes["name"] for each in state.of_type("aws_ssm_parameter")}
-        files = exports.write(session, wanted.secrets, passphrase, terraforms) if wanted.secrets else []
-        for file in files:
+        standing.exported = exports.write(session, wanted.secrets, passphrase, terraforms)
+        for file in standing.exported:
             say(f"Written and read again: {file}, encrypted.")
-        due = snapshot.due(session, state) if wanted.takes_snapshots(settings) else []
-        taken = [snapshot.take(session, identifier, say) for identifier in due]
+    for identifier in snapshot.due(session, state) if wanted.takes_snapshots(settings) else ():
+        standing.snapshots.append(snapshot.take(session, identifier, say))
+
+
+def _tear_down(session: Session, state: State, seen: Shown, wanted: Wanted, standing: Standing) -> None:
+    """Look once more while nobody can change anything, bring to rest what runs, and apply the plan that was shown."""
+    settings, terraform_ = session.settings, steps.connect_for_terraform(session)
+    saved = _still(session, state, seen, wanted)
+    with applying.holding(session, "destroy") as lock:
+        _require_same(session, state, wanted)
+        refusals.raise_all(refusals.find(session, state, wanted.allow_loss, wanted.snapshot), wanted.command(settings))
+        standing.stopping = True
         drain.everything(session, state, say)
-    except KeyboardInterrupt:
-        raise Interrupted("Interrupted. Nothing was deleted; services may be at no task already, and a deploy brings them "
-                          "back.", run=teardown.command(settings)) from None
-    return {"state_backup": saved and str(saved), "exported": [str(file) for file in files], "snapshots": taken}
-
-
-def _look_again(session: Session) -> None:
-    """Raise Failed while the state still holds something; else remove what belonged to it alone."""
+        try:
+            run = applying.begin_teardown(terraform_, session, saved, lock)
+        finally:
+            begun = runs.find(settings)
+            standing.deleting = begun is not None and begun.kind == "destroy"
+    applying.follow(session, run)
     left = _state(session).resources
     if left:
         raise Failed(f"{len(left)} resources are still in the state: {', '.join(each.address for each in left[:5])}"
-                     f"{', …' if len(left) > 5 else ''}.", run=teardown.command(session.settings))
+                     f"{', …' if len(left) > 5 else ''}.")
+    standing.deleted = True
+    _tidy(session, earlier.whole(session, state))
+
+
+def _tidy(session: Session, before: State) -> None:
+    """Remove what belonged to nothing but the workspace that is gone."""
+    drain.task_definitions(session, before, say)
     database_record.forget(session)
     saved_plan.discard(session.settings)
     working_root.discard(session.settings)
@@ -242,15 +262,15 @@ def _look_again(session: Session) -> None:
 
 def _report_nothing(session: Session, json: bool) -> None:
     if json:
-        return emit(session.settings, {**Shown(None, [], []).as_dict(), "destroyed": False})
+        return emit(session.settings, {**shown.NOTHING.as_dict(), "destroyed": False})
     show("There is nothing to destroy.")
 
 
-def _report(session: Session, state: State, shown: Shown, done: dict, key: Key | None, json: bool) -> None:
+def _report(session: Session, before: State, seen: Shown, standing: Standing, key: Key | None, json: bool) -> None:
     """What remains in the account, and about what that costs a month."""
-    settings, found = session.settings, remains.find(session, state)
+    settings, found = session.settings, remains.find(session, before)
     if json:
-        return emit(settings, {**shown.as_dict(), **done, "destroyed": True, "key_scheduled": key is not None,
+        return emit(settings, {**seen.as_dict(), **standing.as_dict(), "destroyed": True, "key_scheduled": key is not None,
                                "remains": [asdict(each) for each in found], "usd_a_month": round(remains.total(found), 2)})
     console.table("", ("remains", "name", "USD a month", "what to know"),
                   [(each.kind, each.name, remains.price(each.usd), each.why) for each in found], last="what to know")

@@ -18,7 +18,9 @@ MATERIAL = {keys.OWN_MATERIAL: "AWS's own", "EXTERNAL": "imported"}
 def status(context, workspace=None, json=False, endpoint_from_env=False):
     """Show the key behind chamber's alias: its state, whose Terraform state manages it, and whose secrets it encrypts."""
     session = _session(workspace, endpoint_from_env)
-    key = _require(session)
+    key = keys.find(session)
+    if key is None:
+        return _show_absent(session, json)
     managed = keys.held(adoption.state_of(session)) == key.id
     around = neighbours.look(session)
     holders = around.holders("aws_kms_key", key.id)
@@ -37,10 +39,24 @@ def status(context, workspace=None, json=False, endpoint_from_env=False):
         ("yearly rotation", rotation),
         *([("other aliases", ", ".join(others))] if others else []),
         ("in this project's state", "yes" if managed else "no"),
-        ("in the state of others", "\n".join(map(str, holders)) or "none that was found"),
+        ("in the state of others", "\n".join(map(str, holders)) or f"in none of {neighbours.LOOKED_AT}"),
         ("encrypts the secrets of", ", ".join(services) or "nobody yet"),
     ])
     adoption.tell_unread(around)
+
+
+def _show_absent(session: Session, json: bool) -> None:
+    """That there is no such alias is an answer, too; secrets that were written under it cannot be read until it leads
+    to their key again."""
+    settings = session.settings
+    services = parameter_store.services(session, {settings.key_alias})
+    if json:
+        return emit(settings, {
+            "alias": settings.key_alias, "key_id": None, "state": keys.ABSENT, "managed": False, "services": services,
+            "dies_at": None, "rotation": None, "origin": None, "other_aliases": [], "held_by": [], "unread": []})
+    console.table("", ("", ""), [("alias", settings.key_alias), ("state", keys.ABSENT),
+                                 *([("was named by the secrets of", ", ".join(services))] if services else [])])
+    say(f"  next: {settings.command('kms.create')}")
 
 
 @task(help={**WORKSPACE, **ENDPOINT})
@@ -93,6 +109,7 @@ def rescue(context, workspace=None, yes=False, endpoint_from_env=False):
     key = _require(session)
     if key.state is keys.KeyState.Enabled:
         return show(f"{key.alias} is enabled; there is nothing to rescue.")
+    key.require_rescuable()
     console.confirm(f"{key.alias} ({key.id}) is {key.state.value}. Enable it in account {session.settings.account}?", yes)
     show(f"{key.alias} is {keys.rescue(session, key).state.value}.")
 

@@ -28,12 +28,13 @@ from .core import (
     working_root,
 )
 from .core import plan as plans
-from .core.console import say
+from .core.console import Failed, say
 from .core.saved_plan import SavedPlan
 from .core.session import Session
 from .core.terraform import Terraform
 
-HEALINGS = 4  # what a killed run has left shows in layers: a resource can be looked up when what it needs is known
+# What a killed run has left shows in layers: a resource can be looked up when what it needs is known.
+HEALINGS = 20  # more than a stack has
 
 
 def plan(terraform_: Terraform, session: Session, allow_older: bool = False,
@@ -128,8 +129,9 @@ def _make(terraform_: Terraform, session: Session, root: Path, kind: str, given:
           targets: Iterable[str] = ()) -> SavedPlan:
     settings = session.settings
     saved_plan.discard(settings)
+    saved_plan.discard_taken(settings)  # nobody applies
     kept_state.fetch(session)
-    facts, draft = saved_plan.present_facts(settings, kind), saved_plan.draft(settings)
+    facts, draft = saved_plan.present_facts(settings, kind, targets), saved_plan.draft(settings)
     events: list[dict] = []
     say("Planning…")
     try:
@@ -156,9 +158,9 @@ def _healed(terraform_: Terraform, session: Session, make: Callable[[dict[str, s
         healed = [_untaint(terraform_, session, change) for change in made.plan.tainted_data()]
         found = _unfinished(terraform_, session, made, begun)
         if not healed and not found:
-            break
+            return made
         adopted |= found
-    return made
+    raise Failed("What an interrupted run has left does not come to an end.", run=session.settings.command("drift"))
 
 
 def _untaint(terraform_: Terraform, session: Session, change: plans.Change) -> str:

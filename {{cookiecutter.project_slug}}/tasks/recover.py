@@ -28,7 +28,8 @@ def recover(context, workspace=None, yes=False, json=False, endpoint_from_env=Fa
     for address, id_ in found.items():
         show(f"{address} is in the state again ({id_}).")
     show("Recovered." if found or brought else "There is nothing to recover.")
-    say(f"  next: {session.settings.command('deploy')}")
+    run = runs.find(session.settings)
+    say(f"  next: {run.again if run and run.kind == 'destroy' else session.settings.command('deploy')}")
 
 
 def bring_state_home(session: Session, yes: bool) -> dict | None:
@@ -45,11 +46,9 @@ def bring_state_home(session: Session, yes: bool) -> dict | None:
         if run is None or file == session.settings.root / file.name:
             raise
         console.warn(f"{torn.message} The bucket's is used; what was made since is looked for.")
-        recovery.note(session.settings, run, state_lost=True)
+        recovery.note(session.settings, run)
         kept_state.give_up(session)
         return None
-    if file.exists():
-        file.rename(session.settings.private_dir("runs", session.settings.workspace) / "pushed.tfstate")
     say(f"The state is in the bucket again: serial {pushed.serial}, {len(pushed.resources)} resources.")
     return {"serial": pushed.serial, "resources": len(pushed.resources)}
 

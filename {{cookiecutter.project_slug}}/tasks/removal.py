@@ -21,13 +21,14 @@ def remove(context, workspace=None, json=False, confirm="", endpoint_from_env=Fa
     session = connect(project.load(workspace), endpoint_from_env)
     session.require_account()
     contents = bootstrapped.look(session)
+    _tell_unmarked(session, contents)
     if contents.nothing:
         return emit(session.settings, {"removed": [], **asdict(contents)}) if json else show("There is nothing to remove.")
-    _require_unused(session)
+    _require_unused(session, contents)
     if not json:
         _show(session, contents)
     _ask(session.settings, confirm)
-    _require_unused(session)  # the question may have stayed open for long
+    _require_unused(session, bootstrapped.look(session))  # the question may have stayed open for long
     removed = bootstrapped.remove(session)
     if json:
         return emit(session.settings, {"removed": removed, **asdict(contents)})
@@ -38,13 +39,25 @@ def remove(context, workspace=None, json=False, confirm="", endpoint_from_env=Fa
     say(f"  next: {session.settings.command('bootstrap')} makes both again")
 
 
-def _require_unused(session: Session) -> None:
-    """Raise Refused (3) with every state of the bucket that is still in use, whoever's it is."""
-    used = bootstrapped.still_used(session)
-    if used:
-        listed = "".join(f"\n- {key}: {said}" for key, said in used.items())
-        raise Refused(f"{session.settings.state_bucket} is still in use; nothing was removed.{listed}",
-                      run=f"invoke destroy -w {session.settings.workspace}")
+def _tell_unmarked(session: Session, contents: Contents) -> None:
+    for each in contents.unmarked:
+        console.warn(f"The {each} stays: its tags Created_by and Project do not both say {session.settings.project.slug}. "
+                     "It may be somebody else's; if it is this project's, delete it by hand.")
+
+
+def _require_unused(session: Session, contents: Contents) -> None:
+    """Raise Refused (3) with every state of the bucket that is still in use, whoever's it is, and all that is no state."""
+    settings, used = session.settings, bootstrapped.still_used(session, by_others=contents.versions is not None)
+    strange = [key for key in contents.strange if key not in used]
+    if not used and not strange:
+        return
+    listed = [f"\n- {key}: {said}" for key, said in used.items()]
+    listed += [f"\n- {key}: not of this project" for key in strange[:5]]
+    if len(strange) > 5:
+        listed.append(f"\n- and {len(strange) - 5} more that are not of this project")
+    known = [each for each in bootstrapped.workspaces(session, used) if each in project.workspaces(settings.root)]
+    raise Refused(f"{settings.state_bucket} is still in use; nothing was removed.{''.join(listed)}",
+                  run=f"invoke destroy -w {known[0]}" if known else None)
 
 
 def _show(session: Session, contents: Contents) -> None:
@@ -56,9 +69,6 @@ def _show(session: Session, contents: Contents) -> None:
         rows.append(("state bucket", settings.state_bucket,
                      f"{contents.versions} versions, {contents.bytes} bytes: the history of every workspace's state"))
     console.table("", ("will be removed", "name", "with"), rows, ["red"] * len(rows), last="with")
-    if contents.strange:
-        more = f" and {len(contents.strange) - 5} more" if len(contents.strange) > 5 else ""
-        console.warn(f"The bucket also holds what is no state: {', '.join(contents.strange[:5])}{more}.")
 
 
 def _ask(settings: project.Settings, confirm: str) -> None:

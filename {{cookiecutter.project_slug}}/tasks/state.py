@@ -117,8 +117,6 @@ def push_errored(context, workspace=None, endpoint_from_env=False):
     if file is None:
         return show("No state waits on this disk; it is in the bucket.")
     pushed = kept_state.push_left(session, file)
-    if file.exists():  # Terraform's own: people may want to look at it
-        file.rename(session.settings.private_dir("runs", session.settings.workspace) / "pushed.tfstate")
     show(f"The state is in the bucket again (serial {pushed.serial}, {len(pushed.resources)} resources).")
     say(f"  next: {session.settings.command('deploy')}")
 

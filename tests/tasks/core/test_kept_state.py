@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tasks.core import kept_state, runs, state_file, state_lock, working_root
+from tasks.core import kept_state, runs, state_file, state_keeper, state_lock, working_root
 from tasks.core.console import Failed, Refused
 from tasks.core.initialise import state_object
 
@@ -55,7 +55,7 @@ def keeper(aws, monkeypatch):
     """`keeper()` is what the supervisor has, in its environment."""
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
-    return lambda: kept_state.Keeper(kept_state.record_file(aws.settings))
+    return lambda: state_keeper.Keeper(kept_state.record_file(aws.settings))
 
 
 def test_what_the_bucket_has_comes_to_this_disk_for_its_owner_only(aws, bucket, file):
@@ -87,7 +87,7 @@ def test_a_first_state_is_made_and_a_run_that_wrote_none_makes_none(aws, bucket,
 
 
 def test_it_is_brought_meanwhile_so_that_a_lost_disk_costs_seconds(aws, bucket, file, keeper, monkeypatch):
-    monkeypatch.setattr(kept_state, "EVERY", 0)
+    monkeypatch.setattr(state_keeper, "EVERY", 0)
     kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
     kept = keeper()
     for serial in (1, 2, 3):
@@ -97,7 +97,7 @@ def test_it_is_brought_meanwhile_so_that_a_lost_disk_costs_seconds(aws, bucket, 
 
 
 def test_a_torn_file_is_never_brought_the_last_whole_one_is(aws, bucket, file, keeper, monkeypatch):
-    monkeypatch.setattr(kept_state, "EVERY", 0)
+    monkeypatch.setattr(state_keeper, "EVERY", 0)
     kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
     kept = keeper()
     file.write_bytes(state(1, resources=3))
@@ -109,7 +109,7 @@ def test_a_torn_file_is_never_brought_the_last_whole_one_is(aws, bucket, file, k
 
 
 def test_what_somebody_else_has_written_is_not_written_over(aws, bucket, file, keeper, monkeypatch):
-    monkeypatch.setattr(kept_state, "PATIENCE", 0)
+    monkeypatch.setattr(state_keeper, "PATIENCE", 0)
     bucket.put(state(3))
     kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
     kept = keeper()
@@ -119,7 +119,7 @@ def test_what_somebody_else_has_written_is_not_written_over(aws, bucket, file, k
     assert bucket.content == state(9, lineage="theirs") and file.read_bytes() == state(4)
     with pytest.raises(Refused, match="waits|bring its state"):
         kept_state.require_saved(aws.settings)
-    with pytest.raises(Refused, match="another one"):
+    with pytest.raises(Refused, match="by somebody else since"):
         kept_state.push_left(aws, file)
     assert bucket.content == state(9, lineage="theirs")
 
@@ -131,7 +131,7 @@ def test_a_bucket_that_is_away_at_the_end_costs_nothing(aws, bucket, file, keepe
     file.write_bytes(state(4, resources=5))
     kept = keeper()
     with monkeypatch.context() as away:
-        away.setattr(kept_state, "PATIENCE", 0)
+        away.setattr(state_keeper, "PATIENCE", 0)
         away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         assert "127.0.0.1:9" in kept.finish()
     assert kept_state.left(aws.settings) == file and state_lock.holder(aws).id == lock
@@ -140,6 +140,85 @@ def test_a_bucket_that_is_away_at_the_end_costs_nothing(aws, bucket, file, keepe
     pushed = kept_state.push_left(aws, file)
     assert len(pushed.resources) == 5 and bucket.content == state(4, resources=5)
     assert not file.exists() and state_lock.holder(aws) is None
+
+
+def test_what_a_colleague_wrote_meanwhile_is_not_written_over_by_what_waits_here(aws, bucket, file, keeper, monkeypatch):
+    """The lid was closed in the middle of an apply, the colleague released the lock and deployed: his serial is lower."""
+    monkeypatch.setattr(state_keeper, "PATIENCE", 0)
+    bucket.put(state(3))
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    file.write_bytes(state(15, resources=2))
+    state_lock.release(aws, state_lock.holder(aws).id)
+    bucket.put(state(7, resources=1))
+    with pytest.raises(Refused, match="by somebody else since"):
+        kept_state.push_left(aws, file)
+    assert bucket.content == state(7, resources=1) and file.read_bytes() == state(15, resources=2)
+    assert state_lock.holder(aws) is None
+
+
+def test_a_write_whose_answer_got_lost_is_no_strangers(aws, bucket, file, keeper, monkeypatch):
+    bucket.put(state(3))
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept = keeper()
+    file.write_bytes(state(4))
+    kept._look()
+
+    class Lost:
+        def put_object(self, **arguments):
+            bucket.put(arguments["Body"])
+            raise OSError("the answer got lost")
+
+    with pytest.raises(OSError):
+        kept._push(Lost())
+    file.write_bytes(state(5))
+    assert kept_state.push_left(aws, file).serial == 5 and bucket.content == state(5)
+
+
+def test_nothing_is_pushed_or_given_back_while_a_run_goes_on(aws, bucket, file):
+    """`state.push-errored` in the middle of an apply would take the file away from under Terraform."""
+    lock = kept_state.lock(aws, "apply")
+    kept_state.fetch(aws, lock)
+    run = runs.start(aws.settings, "apply", [sys.executable, "-c", "import time; time.sleep(60)"], dict(os.environ))
+    file.write_bytes(state(1, resources=2))
+    try:
+        with pytest.raises(Refused, match="Another run"):
+            kept_state.push_left(aws, file)
+        file.unlink()
+        kept_state.release_ours(aws)
+        assert state_lock.holder(aws).id == lock
+    finally:
+        os.kill(run.supervisor, 9)
+        os.kill(run.pid, 9)
+
+
+def test_an_errored_state_of_another_workspace_is_not_this_ones(aws, bucket):
+    content = json.loads(state(1, resources=1))
+    content["resources"][0]["instances"][0]["attributes"]["tags_all"] = {"Workspace": "prod"}
+    errored = aws.settings.root / "errored.tfstate"
+    errored.write_text(json.dumps(content))
+    assert kept_state.left(aws.settings) is None
+    kept_state.require_saved(aws.settings)
+    errored.write_bytes(state(1, resources=1))  # nothing says whose it is, and there is none that it could follow
+    with pytest.raises(Refused, match="Nothing says which workspace"):
+        kept_state.push_left(aws, errored)
+    assert bucket.content is None
+
+
+def test_a_task_killed_before_it_knew_that_it_has_the_lock_gives_it_back_later(aws, bucket, monkeypatch):
+    monkeypatch.setattr(kept_state.state_lock, "acquire", _taken_and_killed(kept_state.state_lock.acquire))
+    with pytest.raises(KeyboardInterrupt):
+        kept_state.lock(aws, "apply")
+    assert state_lock.holder(aws) is not None
+    kept_state.release_ours(aws)
+    assert state_lock.holder(aws) is None
+
+
+def _taken_and_killed(acquire):
+    def run(*arguments):
+        acquire(*arguments)
+        raise KeyboardInterrupt
+
+    return run
 
 
 def test_an_older_state_is_not_pushed_over_a_newer_one(aws, bucket, tmp_path):

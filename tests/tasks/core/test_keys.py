@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timezone
 
 import pytest
 
 from canned_aws import CannedAws, refusal
 from tasks.core import keys, session, settings
-from tasks.core.console import Refused
+from tasks.core.console import Refused, TookTooLong
 from tasks.core.keys import KeyState
 from tasks.core.state_file import Resource, State
 
@@ -60,7 +61,6 @@ class Killed(BaseException):
 
 def killed(**_):
     raise Killed
-
 
 
 def test_a_key_that_was_left_without_its_alias_is_taken_up_and_no_second_one_made(aws, client, monkeypatch):
@@ -182,6 +182,48 @@ def test_a_rescued_key_can_be_used_again(aws, client, harm):
     key = keys.create(aws)
     getattr(client("kms"), harm)(KeyId=key.id)
     assert keys.rescue(aws, keys.find(aws)) == key
+
+
+def described(state: str, **more) -> dict:
+    return {"KeyMetadata": {"KeyId": "1-2-3", "Arn": "arn:aws:kms:r:0:key/1-2-3", "KeyState": state, **more}}
+
+
+def test_a_key_that_aws_does_not_enable_at_once_is_asked_for_again(local, monkeypatch):
+    """As on AWS, right after its deletion was cancelled: the embedded one is of one mind at once."""
+    monkeypatch.setattr(keys.time, "sleep", lambda _: None)
+    dying = {"DeletionDate": datetime(2030, 1, 1, tzinfo=timezone.utc)}
+    aws = CannedAws(local, cancel_key_deletion={}, enable_key=[refusal("KMSInvalidStateException"), {}, {}], describe_key=[
+        described("PendingDeletion", **dying), described("PendingDeletion", **dying), described("Disabled"),
+        described("Enabled")])
+    assert keys.rescue(aws, keys.find(aws)).state is KeyState.Enabled
+    assert len(aws.calls("cancel_key_deletion")) == 1 and len(aws.calls("enable_key")) == 3
+
+
+def test_a_key_that_stays_disabled_is_told_and_any_other_failure_is_one(local):
+    aws = CannedAws(local, enable_key=refusal("KMSInvalidStateException"), describe_key=described("Disabled"))
+    with pytest.raises(TookTooLong, match="was to be enabled, and still is disabled") as slow:
+        keys.rescue(aws, keys.find(aws), patience=-1)
+    assert slow.value.run == "invoke kms.rescue"
+    aws = CannedAws(local, enable_key=refusal("AccessDeniedException"), describe_key=described("Disabled"))
+    with pytest.raises(Exception, match="AccessDenied"):
+        keys.rescue(aws, keys.find(aws))
+
+
+@pytest.mark.parametrize("state, helps", [
+    ("PendingImport", "import-key-material"), ("Unavailable", "connect-custom-key-store"), ("Creating", "in a minute"),
+    ("Updating", "in a minute"), ("PendingReplicaDeletion", "the last of its replicas")])
+def test_a_state_that_no_rescue_ends_has_a_sentence_of_its_own_and_rescue_tries_nothing(local, state, helps):
+    aws = CannedAws(local, describe_key=described(state))  # keys in other regions, or in a store of somebody's own
+    key = keys.find(aws)
+    for stopped in (lambda: key.require_usable("invoke kms.rescue"), lambda: keys.rescue(aws, key)):
+        with pytest.raises(Refused, match="no secret under it") as refused:
+            stopped()
+        assert helps in refused.value.message and refused.value.run is None
+    assert {name for name, _ in aws.asked} == {"describe_key"}
+
+
+def test_each_state_but_enabled_is_one_that_rescue_ends_or_has_its_sentence():
+    assert set(KeyState) - set(keys.BEYOND_RESCUE) == {KeyState.Enabled, KeyState.Disabled, KeyState.PendingDeletion}
 
 
 def test_every_state_of_the_api_has_a_word(aws):

@@ -18,10 +18,8 @@ from tasks.core.session import Session
 
 KEY = "arn:aws:kms:ap-southeast-2:111111111111:key/1234"
 READS = ("Describe", "Filter", "Get", "Head", "List")
-# Given to no role: a key is rescued, and bucket and repository are removed, by a person with rights of their own; doctor's
-# question is asked where it may be.
-NOBODYS = {"ecr:DeleteRepository", "iam:SimulatePrincipalPolicy", "kms:CancelKeyDeletion", "kms:EnableKey",
-           "kms:ScheduleKeyDeletion", "s3:DeleteBucket"}
+# Given to no role: a key is rescued by a person with rights of their own; doctor's question is asked where it may be.
+NOBODYS = {"iam:SimulatePrincipalPolicy", "kms:CancelKeyDeletion", "kms:EnableKey", "kms:ScheduleKeyDeletion"}
 BOTO3 = {"elbv2": "elasticloadbalancing", "efs": "elasticfilesystem", "service-quotas": "servicequotas"}
 ROLES = pytest.mark.parametrize("role", policy.ROLES)
 
@@ -90,7 +88,7 @@ def test_the_plan_role_reads_where_the_database_is_and_no_secret(statements, slu
     assert not [each for each in found if "kms:Decrypt" in each["Action"] or "ssm:GetParametersByPath" in each["Action"]]
 
 
-@ROLES
+@pytest.mark.parametrize("role", [role for role in policy.ROLES if role != "remove"])  # that takes every workspace's away
 def test_another_workspace_is_out_of_reach(statements, role, slug):
     found, here, iam = statements(role), "ap-southeast-2:111111111111", "arn:aws:iam::111111111111"
     bucket = f"arn:aws:s3:::{slug}-state-111111111111-ap-southeast-2"
@@ -140,9 +138,48 @@ def test_what_only_documentation_knows_of_has_its_source():
 def test_what_was_recorded_are_operations_of_aws(role):
     """A misread request would give an action that does not exist, which IAM takes without a word."""
     names = {value: key for key, value in BOTO3.items()} | {"elasticloadbalancing": "elbv2"}
-    for service, operations in recorded._record()[role].items():
+    for service, operations in recorded._record().get(role, {}).items():
         known = Botocore().get_service_model(names.get(service, service)).operation_names
         assert set(operations) <= set(known), service
+
+
+def test_destroy_may_take_a_snapshot_with_tags_and_the_record_but_no_state(statements, slug):
+    found, here = statements("destroy"), "ap-southeast-2:111111111111"
+    for action in ("rds:CreateDBSnapshot", "rds:AddTagsToResource"):
+        assert allows(found, action, f"arn:aws:rds:{here}:snapshot:{slug}-dev-20260101t000000z"), action
+    bucket = f"arn:aws:s3:::{slug}-state-111111111111-ap-southeast-2/env:/dev"
+    assert allows(found, "s3:DeleteObject", f"{bucket}/{slug}/database.json")
+    assert not allows(found, "s3:DeleteObject", f"{bucket}/{slug}/terraform.tfstate")
+
+
+def test_remove_empties_its_own_bucket_and_no_other_one(statements, slug):
+    found, bucket = statements("remove"), f"arn:aws:s3:::{slug}-state-111111111111-ap-southeast-2"
+    for action, resource in (("s3:DeleteBucket", bucket), ("s3:ListBucketVersions", bucket),
+                             ("s3:DeleteObjectVersion", f"{bucket}/env:/prod/x/terraform.tfstate")):
+        assert allows(found, action, resource) and not allows(found, action, resource.replace("-state-", "-maps-")), action
+    assert allows(found, "ecr:DeleteRepository", f"arn:aws:ecr:ap-southeast-2:111111111111:repository/{slug}")
+
+
+# Files whose calls are a role's, every one of them; but of a state's history, plan puts nothing back.
+OF_A_ROLE = {
+    "plan": ("unseen.py", "state_history.py", "neighbours.py", "log_adoption.py", "checks.py"),
+    "deploy": ("state_bucket.py", "registry.py", "revisions.py", "recovery/*.py"),
+    "destroy": ("teardown/drain.py", "teardown/key.py", "teardown/refusals.py", "teardown/remains.py",
+                "teardown/snapshot.py", "database_record.py", "recovery/*.py"),
+    "remove": ("teardown/bootstrapped.py",),
+}
+
+
+@ROLES
+def test_a_role_may_call_what_its_own_files_call(statements, role):
+    allowed = {action for each in statements(role) for action in each["Action"]} | NOBODYS
+    core = Path(tasks.__file__).parent / "core"
+    missing = {}
+    for file in (file for pattern in OF_A_ROLE[role] for file in core.glob(pattern)):
+        calls = _calls(file) - allowed - ({"s3:PutObject"} if role == "plan" else set())
+        if calls:
+            missing[file.name] = sorted(calls)
+    assert not missing
 
 
 def test_every_call_of_the_tasks_is_some_roles(statements):
@@ -167,6 +204,8 @@ def _calls(file: Path) -> set[str]:
             names.add(first if node.func.attr == "get_paginator" else node.func.attr)
         elif isinstance(node, ast.Attribute):
             names.add(node.attr)
+        elif isinstance(node, ast.Constant):  # recovery's `items` is told an operation's name
+            names.add(node.value)
     return {action for service in used for operation in Botocore().get_service_model(service).operation_names
             if xform_name(operation) in names for action in recorded.of_operation(BOTO3.get(service, service), operation)}
 

@@ -20,6 +20,8 @@ def test_the_repository_is_made_once_with_tags_that_never_move(aws, client):
     [made] = client("ecr").describe_repositories(repositoryNames=[name])["repositories"]
     assert made["imageTagMutability"] == "IMMUTABLE"
     assert made["imageScanningConfiguration"] == {"scanOnPush": True}
+    tags = client("ecr").list_tags_for_resource(resourceArn=made["repositoryArn"])["tags"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {"Created_by": name, "Project": name}
     [rule] = json.loads(client("ecr").get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"])["rules"]
     assert rule["selection"] == {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1000}, \
         "A rule by age deletes images that still run."  # fmt: skip

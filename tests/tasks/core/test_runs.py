@@ -117,7 +117,7 @@ def test_a_second_signal_leaves_it_running_and_no_later_one_makes_terraform_drop
     first.signal(signal.SIGINT)
     code, said = first.end()
     assert code == 130
-    assert f"Left apply running (process {run.pid}); the next deploy or apply follows it." in said
+    assert f"Left apply running (process {run.pid}); this follows it: invoke deploy" in said
     assert run.running and not run.reported
 
     second = task("follow")

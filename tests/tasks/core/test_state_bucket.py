@@ -28,6 +28,11 @@ def test_it_is_made_in_the_workspaces_region(bucket, client):
     assert client("s3").get_bucket_location(**bucket)["LocationConstraint"] == "ap-southeast-2"
 
 
+def test_it_bears_the_mark_by_which_bootstrap_remove_knows_it(bucket, client, slug):
+    tags = {tag["Key"]: tag["Value"] for tag in client("s3").get_bucket_tagging(**bucket)["TagSet"]}
+    assert tags == {"Created_by": slug, "Project": slug}
+
+
 def test_it_keeps_every_version(bucket, client):
     assert client("s3").get_bucket_versioning(**bucket)["Status"] == "Enabled"
 

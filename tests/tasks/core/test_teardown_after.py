@@ -7,7 +7,8 @@ import json
 import pytest
 
 from canned_aws import CannedAws, refusal
-from tasks.core import database_record, neighbours, parameter_store, state_bucket
+from tasks import removal
+from tasks.core import database_record, neighbours, parameter_store, registry, state_bucket
 from tasks.core import keys as kms
 from tasks.core.console import Failed, Refused
 from tasks.core.initialise import state_object
@@ -28,6 +29,11 @@ def session(aws, root):
 
 def put(session, at: str, body: bytes | str = b"x") -> None:
     session.client("s3").put_object(Bucket=session.settings.state_bucket, Key=at, Body=body)
+
+
+def marked(settings) -> list[dict[str, str]]:
+    """As `bootstrap` has tagged what it made."""
+    return [{"Key": name, "Value": settings.project.slug} for name in ("Created_by", "Project")]
 
 
 def state_of(*names: str) -> str:
@@ -65,14 +71,21 @@ def test_a_key_that_is_to_die_costs_nothing_any_more(session):
     assert found.usd == 0 and found.why.startswith("pending deletion")
 
 
-def test_what_may_not_be_seen_is_told_and_not_guessed(session, monkeypatch):
+@pytest.mark.parametrize(("error", "why"), [
+    (refusal("AccessDeniedException"), "may not look"),
+    (refusal("ThrottlingException"), "ThrottlingException"),
+    (KeyError("storedBytes"), "storedBytes"),
+])
+def test_what_cannot_be_seen_is_told_and_fails_nothing(session, monkeypatch, error, why):
+    """All is deleted by then: the report must not turn that into a failure."""
+
     def denied(session_, state):
-        raise refusal("AccessDeniedException")
+        raise error
         yield
 
     monkeypatch.setitem(remains.KINDS, "log group", denied)
     [found] = [each for each in remains.find(session, EMPTY) if each.kind == "log group"]
-    assert found.usd is None and remains.price(found.usd) == "not known"
+    assert found.usd is None and remains.price(found.usd) == "not known" and why in found.why
 
 
 @pytest.mark.parametrize(("usd", "said"), [(0, "0"), (0.001, "below 0.01"), (1.9, "1.90")])
@@ -108,6 +121,55 @@ def test_a_key_that_somebody_elses_secrets_need_stays(session, ours):
     parameter_store.delete(session, "other-service", "api_key")
 
 
+@pytest.mark.parametrize("name", ["my-secret", "/token"])
+def test_a_secret_without_a_service_is_somebody_elses(session, ours, name, slug):
+    name = f"{name}-{slug}"
+    session.client("ssm").put_parameter(Name=name, Value="x", Type="SecureString", KeyId=ours.alias)
+    [found] = key.refusals(session, ours, exported=True)
+    assert parameter_store.NO_SERVICE in found.reason
+    session.client("ssm").delete_parameter(Name=name)
+
+
+@pytest.mark.parametrize("called", ["alias/{}-other", "{}:alias/{}-other", "{}:alias/{}"])
+def test_a_secret_under_any_name_of_the_key_counts(session, ours, slug, called):
+    session.client("kms").create_alias(AliasName=f"alias/{slug}-other", TargetKeyId=ours.id)
+    place = ours.arn.rpartition(":")[0]
+    wanted = called.format(*([place, slug] if called.startswith("{}:") else [slug]))
+    assert wanted in key.names_of(session, ours)
+    aws = CannedAws(session.settings, describe_parameters={"Parameters": [{"Name": "/theirs/a", "KeyId": wanted}]})
+    assert parameter_store.services(aws, key.names_of(session, ours)) == ["theirs"]
+
+
+def test_a_key_whose_use_is_granted_to_somebody_stays(session, ours):
+    principal = "arn:aws:iam::000000000000:role/theirs"
+    session.client("kms").create_grant(KeyId=ours.id, GranteePrincipal=principal, Operations=["Decrypt"])
+    [found] = key.refusals(session, ours, exported=True)
+    assert principal in found.reason
+
+
+def test_a_key_whose_grants_may_not_be_seen_stays(local, ours):
+    """Canned: the embedded AWS denies nobody."""
+    [found] = key._grants(CannedAws(local, list_grants=refusal("AccessDeniedException")), ours)
+    assert "kms:ListGrants" in found.reason
+
+
+def test_a_key_that_has_found_a_user_meanwhile_is_left_alone(session, ours):
+    parameter_store.write(session, "other-service", "api_key", "x")
+    with pytest.raises(Failed, match="other-service"):
+        key.schedule_deletion(session, ours)
+    assert kms.find(session).state is KeyState.Enabled
+    parameter_store.delete(session, "other-service", "api_key")
+
+
+def test_roles_that_may_not_end_the_key_are_told_who_may(session, ours, monkeypatch):
+    """Canned: the embedded AWS denies nobody."""
+    denying = CannedAws(session.settings, schedule_key_deletion=refusal("AccessDeniedException"))
+    monkeypatch.setattr(key, "refusals", lambda *arguments, **named: [])
+    monkeypatch.setattr(kms, "find", lambda session_: ours)
+    with pytest.raises(Failed, match="kms:ScheduleKeyDeletion.*on purpose.*administrator"):
+        key.schedule_deletion(denying, ours)
+
+
 def test_a_key_that_another_state_holds_or_may_hold_stays(session, ours, monkeypatch):
     neighbour = Neighbour("b", "prod", "k")
     held = Resource("x", "aws_kms_key", {"id": ours.id, "key_id": ours.id})
@@ -133,7 +195,7 @@ def test_an_empty_bucket_and_repository_may_go_with_all_versions(session):
         put(session, at, body)
     put(session, "notes.txt")
     session.client("s3").delete_object(Bucket=session.settings.state_bucket, Key="notes.txt")
-    session.client("ecr").create_repository(repositoryName=session.settings.project.slug)
+    registry.ensure(session)
     found = bootstrapped.look(session)
     assert (found.versions, found.images, found.strange) == (4, 0, ())
     assert bootstrapped.still_used(session) == {}
@@ -159,23 +221,75 @@ def test_every_state_that_holds_something_is_named_whoevers_it_is(session):
     }
 
 
-def test_what_is_no_state_is_shown(session):
-    put(session, "holiday.jpg")
-    put(session, "env:/local/small/database.json", "{}")
-    assert bootstrapped.look(session).strange == ("holiday.jpg",)
+def test_what_is_no_state_of_this_project_keeps_the_bucket(session):
+    ours = ("small/terraform.tfstate", "env:/dev/small/terraform.tfstate", "env:/dev/small/database.json",
+            "env:/dev/small/terraform.tfstate.tflock")
+    theirs = ("env:/dev/theirs/terraform.tfstate", "holiday.jpg", "logs/1", "logs/2", "logs/3", "logs/4")
+    for at in (*ours, *theirs):
+        put(session, at, state_of())
+    session.client("s3").delete_object(Bucket=session.settings.state_bucket, Key=ours[-1])
+    found = bootstrapped.look(session)
+    assert found.strange == theirs
+    with pytest.raises(Refused) as refused:
+        removal._require_unused(session, found)
+    assert all(f"\n- {at}: not of this project" in refused.value.message for at in theirs[:5])
+    assert theirs[5] not in refused.value.message and "1 more" in refused.value.message and refused.value.run is None
+
+
+def test_the_workspace_that_is_to_be_destroyed_first_is_the_states_own(session):
+    for at in ("env:/dev/theirs/terraform.tfstate", "env:/dev"):
+        put(session, at, state_of("a"))
+    assert bootstrapped.workspaces(session, bootstrapped.still_used(session)) == []
+    put(session, "env:/dev/small/terraform.tfstate", state_of("a"))
+    with pytest.raises(Refused) as refused:
+        removal._require_unused(session, bootstrapped.look(session))
+    assert refused.value.run == "invoke destroy -w dev"
+
+
+def test_a_state_that_was_deleted_while_it_held_something_is_in_use(session):
+    """What it made is in the account, and nothing but the bucket's old versions knows it."""
+    at = "env:/dev/small/terraform.tfstate"
+    for body in (state_of("a", "b", "c"), state_of("a", "b")):
+        put(session, at, body)
+    for key_ in (at, "env:/prod/small/terraform.tfstate"):
+        session.client("s3").delete_object(Bucket=session.settings.state_bucket, Key=key_)
+    [(found, said)] = bootstrapped.still_used(session).items()
+    assert found == at and "was deleted" in said and "2 resources" in said
+
+
+def test_a_bucket_and_a_repository_that_bootstrap_did_not_make_are_left_alone(aws, root):
+    """state_bucket in invoke.yaml may name a company's own bucket."""
+    (root / "main.tf").write_text(MAIN_TF)
+    s3, bucket, slug = aws.client("s3"), aws.settings.state_bucket, aws.settings.project.slug
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.settings.region})
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "Created_by", "Value": "somebody"}]})
+    aws.client("ecr").create_repository(repositoryName=slug, tags=[{"Key": "Created_by", "Value": slug}])
+    assert not state_bucket.ensure(aws) and not registry.ensure(aws), "nor are they marked by a later bootstrap"
+    put(aws, "env:/dev/theirs/terraform.tfstate", state_of("a"))
+    found = bootstrapped.look(aws)
+    assert found.nothing and found.unmarked == (f"image repository {slug}", f"state bucket {bucket}")
+    assert bootstrapped.still_used(aws, by_others=False) == {}
+    assert bootstrapped.remove(aws) == []
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1 and registry.exists(aws)
 
 
 def test_more_versions_than_one_call_takes_are_removed_page_by_page(local):
     """Canned: to make a thousand versions takes longer than all these tests."""
-    listed = [{"Key": f"k{number}", "VersionId": "v", "IsLatest": False, "Size": 1} for number in range(2001)]
-    aws = CannedAws(local, head_bucket={}, list_object_versions={"Versions": listed[:-1], "DeleteMarkers": listed[-1:]},
+    listed = [{"Key": f"k{number}", "VersionId": "v", "IsLatest": False, "Size": 1, "LastModified": -number}
+              for number in range(2001)]
+    aws = CannedAws(local, head_bucket={}, get_bucket_tagging={"TagSet": marked(local)},
+                    list_object_versions={"Versions": listed[:-1], "DeleteMarkers": listed[-1:]},
                     delete_objects={}, delete_bucket={}, describe_repositories=refusal("RepositoryNotFoundException"))
     assert bootstrapped.remove(aws) == [f"state bucket {local.state_bucket}"]
-    assert [len(call["Delete"]["Objects"]) for call in aws.calls("delete_objects")] == [1000, 1000, 1]
+    pages = [call["Delete"]["Objects"] for call in aws.calls("delete_objects")]
+    assert [len(page) for page in pages] == [1000, 1000, 1]
+    assert pages[-1] == [{"Key": "k0", "VersionId": "v"}], "the newest last: what was current is so until then"
 
 
 def test_a_version_that_aws_keeps_is_named(local):
-    aws = CannedAws(local, head_bucket={}, list_object_versions={"Versions": [{"Key": "k", "VersionId": "v", "Size": 1}]},
+    aws = CannedAws(local, head_bucket={}, get_bucket_tagging={"TagSet": marked(local)},
+                    list_object_versions={"Versions": [
+                        {"Key": "k", "VersionId": "v", "Size": 1, "LastModified": 0, "IsLatest": True}]},
                     delete_objects={"Errors": [{"Key": "k", "Code": "AccessDenied", "Message": "retained"}]},
                     describe_repositories=refusal("RepositoryNotFoundException"))
     with pytest.raises(Failed, match="k from .* \\(AccessDenied\\): retained"):

@@ -20,7 +20,7 @@ from tasks.core.state_file import Resource, State
 from tasks.core.teardown import drain, exports, snapshot
 
 SNAPSHOT = {"DBSnapshotIdentifier": "x", "Status": "available", "PercentProgress": 100}
-AVAILABLE = {"DBInstances": [{"DBInstanceStatus": "available"}]}
+AVAILABLE = {"DBInstances": [{"DBInstanceStatus": "available", "DbiResourceId": "db-1"}]}
 
 
 def state(*resources: tuple[str, dict]) -> State:
@@ -29,7 +29,8 @@ def state(*resources: tuple[str, dict]) -> State:
 
 
 def snapshots(*told: dict) -> list[dict]:
-    return [{"DBSnapshots": [{**SNAPSHOT, **each}]} for each in told]
+    """What AWS tells one after the other: first that there is none of an earlier try."""
+    return [{"DBSnapshots": []}, *({"DBSnapshots": [{**SNAPSHOT, **each}]} for each in told)]
 
 
 def test_a_snapshots_name_carries_the_time_in_utc():
@@ -52,18 +53,55 @@ def test_a_snapshot_is_really_there_afterwards(aws, slug):
 def test_a_snapshot_is_waited_for_with_progress(local):
     said: list[str] = []
     aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={}, describe_db_snapshots=[
-        refusal("DBSnapshotNotFound"), *snapshots({"Status": "creating", "PercentProgress": 0},
+        {"DBSnapshots": []}, refusal("DBSnapshotNotFound"), *snapshots({"Status": "creating", "PercentProgress": 0},
                                                   {"Status": "creating", "PercentProgress": 40},
-                                                  {"Status": "creating", "PercentProgress": 40}, {})])
+                                                  {"Status": "creating", "PercentProgress": 40}, {})[1:]])
     made = snapshot.take(aws, "maps", said.append, poll=0)
     assert [line.rpartition(": ")[2] for line in said] == ["0 %…", "40 %…", f"the snapshot {made}"]
 
 
-def test_a_snapshot_that_aws_cannot_make_stops_everything(local):
-    aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={},
-                    describe_db_snapshots=snapshots({"Status": "failed"}))
-    with pytest.raises(Failed, match="Nothing was destroyed"):
+@pytest.mark.parametrize("told", [
+    snapshots({"Status": "failed"}),
+    snapshots({"Status": "deleting"}),
+    [*snapshots({"Status": "creating"}), refusal("DBSnapshotNotFound")],
+], ids=["failed", "deleted", "vanished"])
+def test_a_snapshot_that_aws_cannot_make_ends_it_at_once(local, told):
+    aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={}, describe_db_snapshots=told)
+    with pytest.raises(Failed, match="AWS could not make the snapshot maps-"):
         snapshot.take(aws, "maps", lambda text: None, poll=0)
+
+
+@pytest.mark.parametrize("status", ["incompatible-restore", "inaccessible-encryption-credentials", "stopped", None])
+def test_a_database_that_will_not_be_ready_by_itself_ends_it_at_once(local, status):
+    gone = refusal("DBInstanceNotFound")
+    told = {"DBInstances": [{"DBInstanceStatus": status, "DbiResourceId": "db-1"}]} if status else gone
+    aws = CannedAws(local, describe_db_instances=told, describe_db_snapshots=snapshots())
+    with pytest.raises(Failed, match=f"is {status or 'gone'}: AWS takes no snapshot"):
+        snapshot.take(aws, "maps", lambda text: None, poll=0)
+
+
+def test_an_earlier_trys_snapshot_of_the_last_hour_is_not_taken_again(aws, slug):
+    rds, said = aws.client("rds"), []
+    rds.create_db_instance(DBInstanceIdentifier=slug, DBInstanceClass="db.t4g.micro", Engine="postgres",
+                           AllocatedStorage=20, MasterUsername="master", MasterUserPassword="long-enough-1")
+    for age in (timedelta(minutes=50), timedelta(minutes=70)):
+        rds.create_db_snapshot(DBInstanceIdentifier=slug,
+                               DBSnapshotIdentifier=snapshot.name(slug, datetime.now(timezone.utc) - age))
+    rds.create_db_snapshot(DBInstanceIdentifier=slug, DBSnapshotIdentifier=f"{slug}-zzz")
+    made = snapshot.take(aws, slug, said.append, poll=0)
+    assert made == snapshot.take(aws, slug, said.append, poll=0) and "An earlier try" in said[0]
+    assert len(rds.describe_db_snapshots(DBInstanceIdentifier=slug)["DBSnapshots"]) == 3
+    rds.delete_db_instance(DBInstanceIdentifier=slug, SkipFinalSnapshot=True)
+
+
+def test_an_old_snapshot_or_another_databases_does_not_serve(local):
+    now = datetime.now(timezone.utc)
+    others = [{"DBSnapshotIdentifier": snapshot.name("maps", now - timedelta(minutes=70)), "DbiResourceId": "db-1",
+               "Status": "available"},
+              {"DBSnapshotIdentifier": snapshot.name("maps", now), "DbiResourceId": "db-old", "Status": "available"},
+              {"DBSnapshotIdentifier": snapshot.name("maps", now), "DbiResourceId": "db-1", "Status": "failed"}]
+    aws = CannedAws(local, describe_db_instances=AVAILABLE, describe_db_snapshots={"DBSnapshots": others})
+    assert snapshot._earlier(aws, "maps") is None
 
 
 def test_a_snapshot_that_takes_too_long_goes_on_and_stops_everything(local):
@@ -75,13 +113,13 @@ def test_a_snapshot_that_takes_too_long_goes_on_and_stops_everything(local):
 
 def test_a_database_that_is_busy_is_waited_for_first(local):
     said: list[str] = []
-    statuses = [{"DBInstances": [{"DBInstanceStatus": status}]}
-                for status in ("backing-up", "backing-up", "storage-optimization")]
+    statuses = [{"DBInstances": [{"DBInstanceStatus": status, "DbiResourceId": "db-1"}]}
+                for status in ("backing-up", "backing-up", "backing-up", "storage-optimization")]
     aws = CannedAws(local, describe_db_instances=statuses, create_db_snapshot={}, describe_db_snapshots=snapshots({}))
     snapshot.take(aws, "maps", said.append, poll=0)
     assert said[0] == "Waiting for the database maps: backing-up…" and len(said) == 2
-    busy = CannedAws(local, describe_db_instances=statuses[0])
-    with pytest.raises(TookTooLong, match="backing-up.*nothing was destroyed"):
+    busy = CannedAws(local, describe_db_instances=statuses[0], describe_db_snapshots=snapshots())
+    with pytest.raises(TookTooLong, match="backing-up; there is no snapshot"):
         snapshot.take(busy, "maps", said.append, limit=0, poll=0)
 
 
@@ -107,7 +145,7 @@ def test_services_are_brought_to_no_task_and_waited_for(local):
 def test_a_service_whose_tasks_never_end_is_told_of(local):
     aws = CannedAws(local, update_service={"service": {}}, describe_services={"services": [
         {"serviceName": "ows", "status": "ACTIVE", "desiredCount": 0, "runningCount": 1}]})
-    with pytest.raises(TookTooLong, match="ows still run.*Nothing was deleted"):
+    with pytest.raises(TookTooLong, match="ows still run"):
         drain.services(aws, state(("aws_ecs_service", {"cluster": "c", "name": "ows"})), lambda text: None, 0, 0)
 
 

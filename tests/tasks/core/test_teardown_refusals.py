@@ -5,6 +5,8 @@ File systems with data and their backups are canned: the embedded AWS meters non
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from canned_aws import CannedAws, refusal
@@ -14,6 +16,7 @@ from tasks.core.state_file import Resource, State
 from tasks.core.teardown import refusals
 
 DATABASE = "module.database_layer.aws_db_instance.rds"
+MORNING = datetime(2026, 2, 3, 4, 5, tzinfo=timezone.utc)
 FILES = "module.efs[0].aws_efs_file_system.efs"
 
 
@@ -55,20 +58,37 @@ def test_a_database_that_may_go_stops_nothing(dev, database):
     assert find(dev, database()) == []
 
 
-def test_a_protected_database_names_the_variable_that_lifts_it(dev, database):
-    [found] = find(dev, database(deletion_protection=True))
+@pytest.fixture
+def protected(dev, database, slug) -> Resource:
+    """One that only AWS protects: the state does not know it yet."""
+    dev.client("rds").modify_db_instance(DBInstanceIdentifier=slug, DeletionProtection=True)
+    return database()
+
+
+def test_a_protected_database_names_the_variable_that_lifts_it(dev, protected):
+    [found] = find(dev, protected)
     assert found.what == DATABASE and not found.loss
     assert "db_deletion_protection = false in workspaces/dev.tfvars" in found.lift and "invoke deploy -w dev" in found.lift
 
 
-def test_protection_that_only_aws_knows_of_counts_too(dev, database, slug):
-    dev.client("rds").modify_db_instance(DBInstanceIdentifier=slug, DeletionProtection=True)
-    [found] = find(dev, database())
-    assert "refuse its deletion" in found.reason
+def test_a_protection_that_was_lifted_by_hand_stops_nothing_though_the_state_still_has_it(dev, database):
+    assert find(dev, database(deletion_protection=True)) == []
 
 
-def test_a_protection_is_lifted_by_no_flag(dev, database):
-    assert find(dev, database(deletion_protection=True), allow_loss=[DATABASE])
+def test_the_states_word_counts_where_aws_may_not_be_asked(root):
+    """Canned: the embedded AWS denies nobody."""
+    aws = CannedAws(settings.load("dev", root), describe_db_instances=refusal("AccessDenied"),
+                    describe_load_balancer_attributes=refusal("AccessDenied"),
+                    describe_db_snapshots=refusal("DBSnapshotNotFound"))
+    for protected in (True, False):
+        told = [Resource(DATABASE, "aws_db_instance", {"identifier": "maps", "deletion_protection": protected,
+                                                       "final_snapshot_identifier": "maps-final"}),
+                Resource("aws_lb.x", "aws_lb", {"arn": "arn:lb", "enable_deletion_protection": protected})]
+        assert [each.what for each in find(aws, *told)] == ([DATABASE, "aws_lb.x"] if protected else [])
+
+
+def test_a_protection_is_lifted_by_no_flag(dev, protected):
+    assert find(dev, protected, allow_loss=[DATABASE])
 
 
 def test_a_skipped_final_snapshot_is_a_loss_that_can_be_allowed_by_name(dev, database):
@@ -108,7 +128,7 @@ def test_in_local_no_snapshot_is_missed(aws, slug):
     rds.delete_db_instance(DBInstanceIdentifier=slug, SkipFinalSnapshot=True)
 
 
-def test_a_protected_load_balancer_is_read_in_the_account_and_in_the_state(aws, slug):
+def test_a_protected_load_balancer_is_read_in_the_account(aws, slug):
     elb, ec2 = aws.client("elbv2"), aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.7.{n}.0/24")["Subnet"]["SubnetId"] for n in (1, 2)]
@@ -118,8 +138,7 @@ def test_a_protected_load_balancer_is_read_in_the_account_and_in_the_state(aws, 
         return Resource('module.load_balancer["shared"].aws_lb.alb', "aws_lb",
                         {"arn": arn, "enable_deletion_protection": protected})
 
-    assert find(aws, told(False)) == []
-    assert "alb_deletion_protection = false" in reasons(find(aws, told(True)))
+    assert find(aws, told(True)) == [], "lifted by hand"
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn,
                                         Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}])
     assert "alb_deletion_protection = false" in reasons(find(aws, told(False)))
@@ -132,8 +151,8 @@ def test_a_protected_load_balancer_is_read_in_the_account_and_in_the_state(aws, 
 @pytest.mark.parametrize(("size", "points", "stops"), [
     (6144, [], False),
     (6145, [], True),
-    (3 * 2**30, [{"Status": "EXPIRED"}], True),
-    (3 * 2**30, [{"Status": "COMPLETED"}], False),
+    (3 * 2**30, [{"Status": "EXPIRED", "CreationDate": MORNING}], True),
+    (3 * 2**30, [{"Status": "COMPLETED", "CreationDate": MORNING}], False),
 ], ids=["empty", "a byte", "only an expired backup", "backed up"])
 def test_a_file_system_with_data_wants_a_backup(local, size, points, stops):
     aws = CannedAws(local, describe_file_systems={"FileSystems": [
@@ -142,6 +161,13 @@ def test_a_file_system_with_data_wants_a_backup(local, size, points, stops):
     found = find(aws, Resource(FILES, "aws_efs_file_system", {"id": "fs-1"}))
     assert bool(found) is stops
     assert all(each.loss and f"--allow-loss '{FILES}'" in each.lift for each in found)
+
+
+def test_the_newest_whole_recovery_point_counts(local):
+    aws = CannedAws(local, list_recovery_points_by_resource={"RecoveryPoints": [
+        {"Status": "COMPLETED", "CreationDate": MORNING}, {"Status": "COMPLETED", "CreationDate": MORNING - timedelta(1)},
+        {"Status": "PARTIAL", "CreationDate": MORNING + timedelta(1)}]})
+    assert refusals.recovery_point(aws, "arn:fs-1") == MORNING
 
 
 def test_a_file_system_that_is_gone_stops_nothing(local):

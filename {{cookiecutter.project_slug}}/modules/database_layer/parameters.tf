@@ -13,18 +13,18 @@ locals {
 resource "aws_ssm_parameter" "service" {
   for_each = { for pair in setproduct(var.chamber_services, keys(local.location)) : join("/", pair) => local.location[pair[1]] }
 
-  name           = "/${each.key}"
-  description    = "1"
-  type           = "String"
-  insecure_value = each.value
+  name        = "/${each.key}"
+  description = "1"
+  type        = "String"
+  value       = each.value # not insecure_value: the provider cannot import that, every plan would change it
 }
 
 # Only the administration jobs read this one: beside it stands the master password.
 resource "aws_ssm_parameter" "admin" {
   for_each = merge(local.location, { db_username = var.db_admin_username })
 
-  name           = "/${var.chamber_admin_service}/${each.key}"
-  description    = "1"
-  type           = "String"
-  insecure_value = each.value
+  name        = "/${var.chamber_admin_service}/${each.key}"
+  description = "1"
+  type        = "String"
+  value       = each.value # not insecure_value: the provider cannot import that, every plan would change it
 }

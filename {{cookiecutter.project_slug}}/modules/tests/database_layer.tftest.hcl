@@ -144,7 +144,7 @@ run "chamber_finds_where_it_is" {
   }
 
   assert {
-    condition     = aws_ssm_parameter.admin["db_username"].name == "/maps-dev-admin/db_username" && aws_ssm_parameter.admin["db_username"].insecure_value == "master"
+    condition     = aws_ssm_parameter.admin["db_username"].name == "/maps-dev-admin/db_username" && aws_ssm_parameter.admin["db_username"].value == "master"
     error_message = "What administration reads besides."
   }
 

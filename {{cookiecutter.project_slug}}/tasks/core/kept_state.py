@@ -7,24 +7,22 @@ bucket has it; until then the folder says so, and no task goes on without it.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import time
+import uuid
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from . import state_file, state_lock, working_root
+from . import runs, state_file, state_lock, working_root
 from .console import Failed, Refused
 from .initialise import state_object
 from .processes import read_json, write_json
-from .session import Session, client_of_environment, error_code
+from .session import Session, error_code
 from .settings import Settings
 from .state_bucket import owned, read
 from .state_file import State
 
-EVERY = 5  # seconds between two writes to the bucket: what a lost disk can cost
-PATIENCE = 60  # seconds that the last write is tried again for
+HEADERS = {"ServerSideEncryption": "AES256", "ContentType": "application/json"}
 
 
 class Torn(Failed):
@@ -35,7 +33,9 @@ class Torn(Failed):
 class Place:
     """Where a state lies, for a process that has no settings: files may change while Terraform works.
 
-    etag  the version in the bucket that the state on this disk was made from; empty: there was none
+    etag    the version in the bucket that the state on this disk was made from; empty: there was none
+    sha256  of that version
+    sent    of what was being written to the bucket last: the answer to it may have got lost
     """
 
     file: str
@@ -46,12 +46,29 @@ class Place:
     lock: str
     etag: str = ""
     sha256: str = ""
+    sent: str = ""
 
     @property
     def unsaved(self) -> bool:
         """Whether the file holds what the bucket does not."""
-        content = _bytes(Path(self.file))
-        return content is not None and hashlib.sha256(content).hexdigest() != self.sha256
+        content = content_of(Path(self.file))
+        return content is not None and digest(content) != self.sha256
+
+
+def lock(session: Session, operation: str) -> str:
+    """Take the state's lock for this checkout; answers its id. Raises Refused (3) while somebody holds it.
+
+    It is on record before it is taken: whenever this task is killed, a later one knows whose it is.
+    """
+    require_saved(session.settings)
+    id_ = str(uuid.uuid4())
+    write_json(record_file(session.settings), asdict(_at(session, working_root.state_file(session.settings), id_)))
+    try:
+        state_lock.acquire(session, operation, id_)
+    except Refused:
+        discard(session.settings)
+        raise
+    return id_
 
 
 def fetch(session: Session, lock: str = "") -> Place:
@@ -69,26 +86,27 @@ def fetch(session: Session, lock: str = "") -> Place:
         if error_code(error) != "NoSuchKey":
             raise
         content, etag = None, ""
-    discard(settings)
+    place = as_read(place, content, etag)
+    for earlier in (file, _backup(file)):
+        earlier.unlink(missing_ok=True)
+    write_json(record_file(settings), asdict(place))  # first: without it, a state on the disk would be nobody's
     if content is not None:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
             stream.write(content)
-    place = _read(place, content, etag)
-    write_json(_record(settings), asdict(place))
     return place
 
 
 def discard(settings: Settings) -> None:
     """Remove the state from this disk: the bucket has it."""
     file = working_root.state_file(settings)
-    for name in (file, file.with_name(file.name + ".backup"), _record(settings)):
+    for name in (file, _backup(file), record_file(settings)):
         name.unlink(missing_ok=True)
 
 
 def left(settings: Settings) -> Path | None:
-    """A state that waits on this disk and is not in the bucket; None when there is none."""
+    """A state of this workspace that waits on this disk and is not in the bucket; None when there is none."""
     errored = settings.root / "errored.tfstate"  # Terraform's own way, when somebody applies by hand
-    if errored.exists():
+    if errored.exists() and _workspaces(errored) <= {settings.workspace}:
         return errored
     place = _recorded(settings)
     return Path(place.file) if place and place.unsaved else None
@@ -107,140 +125,100 @@ def require_saved(settings: Settings) -> None:
 def push_left(session: Session, file: Path) -> State:
     """Bring a state that waits on this disk to the bucket, and give its lock back; answers it.
 
-    Raises Refused (3) when the bucket's state is another one, or newer.
+    Raises Refused (3) while a run goes on, and when the bucket's state is not the one that this one was made from.
     """
     settings = session.settings
-    place, content = _recorded(settings), file.read_bytes()
-    ours, held = place.lock if place else "", state_lock.holder(session)
-    lock = ours if held and held.id == ours else state_lock.acquire(session, "push")
-    try:
-        waiting, present = _whole(content, file), read(session, state_object(settings))
-        there = state_file.parse(present) if present is not None else None
-        if there and there.lineage != waiting.lineage:
-            raise Refused(f"The state in the bucket is another one (lineage {there.lineage}, not {waiting.lineage}). "
-                          "Nothing was written.", run=settings.command("state.history"))
-        if there and there.serial > waiting.serial:
-            raise Refused(f"The state in the bucket is newer (serial {there.serial}, not {waiting.serial}). Nothing was "
-                          "written.", run=settings.command("state.history"))
-        session.client("s3").put_object(**owned(session, state_object(settings)), Body=content, **_HEADERS)
-        if read(session, state_object(settings)) != content:
-            raise Failed("The bucket does not answer the state that was written to it.")
-    finally:
-        state_lock.release(session, lock)
-    discard(settings)
+    with runs.one_task_at_a_time(settings), runs.none_going_on(settings):
+        place = _recorded(settings) if file == working_root.state_file(settings) else None
+        content = file.read_bytes()
+        waiting = _whole(content, file)
+        held = state_lock.holder(session)
+        lock = held.id if place and held and held.id == place.lock else state_lock.acquire(session, "push")
+        try:
+            present = _present(session)
+            if place:
+                _require_same_origin(session, place, content, present)
+            else:
+                _require_newer(session, waiting, present)
+            condition = {"IfMatch": present[1]} if present else {"IfNoneMatch": "*"}
+            session.client("s3").put_object(**owned(session, state_object(settings)), Body=content, **condition, **HEADERS)
+            if read(session, state_object(settings)) != content:
+                raise Failed("The bucket does not answer the state that was written to it.")
+        finally:
+            state_lock.release(session, lock)
+        if place:
+            discard(settings)
+        else:
+            file.unlink()
     return waiting
+
+
+def _present(session: Session) -> tuple[bytes, str] | None:
+    """The bucket's state and its ETag; None when there is none."""
+    try:
+        answer = session.client("s3").get_object(**owned(session, state_object(session.settings)))
+    except Exception as error:
+        if error_code(error) != "NoSuchKey":
+            raise
+        return None
+    return answer["Body"].read(), answer["ETag"]
+
+
+def _require_same_origin(session: Session, place: Place, content: bytes,
+                         present: tuple[bytes, str] | None) -> None:
+    """Raise Refused (3) when somebody else has written since: what they wrote must not be lost either."""
+    there = digest(present[0]) if present else ""
+    if there not in (place.sha256, place.sent, digest(content)):
+        file = _shown(session.settings, Path(place.file))
+        raise Refused("The state in the bucket has been written by somebody else since. Nothing was written; yours is in "
+                      f"{file}. Look at both (state.history) before you put yours in its place.",
+                      run=session.settings.command("state.restore", f"--file {file}"))
+
+
+def _require_newer(session: Session, waiting: State, present: tuple[bytes, str] | None) -> None:
+    """Raise Refused (3) unless Terraform's own state is of this workspace and newer than the bucket's."""
+    history = session.settings.command("state.history")
+    there = state_file.parse(present[0]) if present else None
+    if there and there.lineage != waiting.lineage:
+        raise Refused(f"The state in the bucket is another one (lineage {there.lineage}, not {waiting.lineage}). "
+                      "Nothing was written.", run=history)
+    if there and there.serial > waiting.serial:
+        raise Refused(f"The state in the bucket is newer (serial {there.serial}, not {waiting.serial}). Nothing was "
+                      "written.", run=history)
+    if not there and not state_file.workspaces(waiting):
+        raise Refused("Nothing says which workspace that state is of, and this one has none in the bucket. Nothing was "
+                      "written.", run="terraform state push errored.tfstate")
 
 
 def give_up(session: Session) -> None:
     """Remove a state on this disk that is of no use, and give its lock back: the bucket has one from seconds before."""
+    with runs.one_task_at_a_time(session.settings), runs.none_going_on(session.settings):
+        _give_up(session)
+
+
+def release_ours(session: Session) -> None:
+    """Give back a lock that a killed task of this checkout has left, unless a run goes on or its state waits."""
+    place = _recorded(session.settings)
+    if place and not place.unsaved:
+        with suppress(Refused), runs.one_task_at_a_time(session.settings), runs.none_going_on(session.settings):
+            _give_up(session)
+
+
+def _give_up(session: Session) -> None:
     place = _recorded(session.settings)
     if place:
         state_lock.release(session, place.lock)
     discard(session.settings)
 
 
-def release_ours(session: Session) -> None:
-    """Give back a lock that a killed task of this checkout has left; no run of it goes on, and all is saved."""
-    place = _recorded(session.settings)
-    if place and not place.unsaved:
-        give_up(session)
-
-
-class Keeper:
-    """Writes the state to the bucket while Terraform works. Runs in the supervisor, without settings."""
-
-    def __init__(self, record: Path):
-        self.record, self.place = record, Place(**json.loads(record.read_text()))
-        self._written, self._seen = time.monotonic(), None
-        self._whole = _bytes(Path(self.place.file))
-
-    def tick(self) -> None:
-        """Look, and write when it is time. What fails now is tried again later, or at the end."""
-        self._look()
-        if time.monotonic() - self._written >= EVERY:
-            self._written = time.monotonic()
-            with suppress(Exception):  # whatever it is: Terraform must be waited for
-                self._push(client_of_environment("s3", self.place.region, hasty=True))
-
-    def _look(self) -> None:
-        """Terraform writes its file in place, so it may be torn: the last whole one is what counts."""
-        with suppress(FileNotFoundError, ValueError):
-            stamp = os.stat(self.place.file).st_mtime_ns
-            if stamp != self._seen:
-                content = Path(self.place.file).read_bytes()
-                json.loads(content)
-                self._whole, self._seen = content, stamp
-
-    def finish(self) -> str | None:
-        """Write what is left and give the lock back; answers why it could not be done, or None."""
-        self._look()
-        deadline, pause = time.monotonic() + PATIENCE, 1.0
-        while True:
-            try:
-                s3 = client_of_environment("s3", self.place.region)
-                self._push(s3)
-                self._release(s3)
-            except Exception as error:
-                if time.monotonic() + pause > deadline:
-                    if self._whole is not None:
-                        Path(self.place.file).write_bytes(self._whole)
-                    return " ".join(str(error).split())
-                time.sleep(pause)
-                pause = min(2 * pause, 10)
-                continue
-            for name in (self.place.file, self.place.file + ".backup", self.record):
-                Path(name).unlink(missing_ok=True)
-            return None
-
-    def _push(self, s3) -> None:
-        content = self._whole
-        if content is None or hashlib.sha256(content).hexdigest() == self.place.sha256:
-            return
-        condition = {"IfMatch": self.place.etag} if self.place.etag else {"IfNoneMatch": "*"}
-        try:
-            answer = s3.put_object(**self._object(self.place.key), Body=content, **condition, **_HEADERS)
-            etag = answer["ETag"]
-        except Exception as error:
-            # the answer to an earlier try may have got lost: then the bucket has these very bytes
-            if error_code(error) not in ("PreconditionFailed", "412"):
-                raise
-            present = s3.get_object(**self._object(self.place.key))
-            if present["Body"].read() != content:
-                raise
-            etag = present["ETag"]
-        self.place = _read(self.place, content, etag)
-        write_json(self.record, asdict(self.place))
-
-    def _release(self, s3) -> None:
-        lock = self._object(self.place.key + ".tflock")
-        try:
-            held = json.loads(s3.get_object(**lock)["Body"].read())
-        except Exception as error:
-            if error_code(error) != "NoSuchKey":
-                raise
-            return
-        if held.get("ID") == self.place.lock:
-            s3.delete_object(**lock)
-
-    def _object(self, key: str) -> dict[str, str]:
-        return {"Bucket": self.place.bucket, "Key": key, "ExpectedBucketOwner": self.place.account}
-
-
-_HEADERS = {"ServerSideEncryption": "AES256", "ContentType": "application/json"}
-
-
 def record_file(settings: Settings) -> Path:
     """What the supervisor is given, and what a later task finds."""
-    return _record(settings)
-
-
-def _record(settings: Settings) -> Path:
     return settings.private_dir("roots", settings.workspace, "state") / "place.json"
 
 
 def _recorded(settings: Settings) -> Place | None:
     try:
-        return Place(**read_json(_record(settings)))
+        return Place(**read_json(record_file(settings)))
     except TypeError:  # not there, or damaged
         return None
 
@@ -250,16 +228,32 @@ def _at(session: Session, file: Path, lock: str) -> Place:
     return Place(str(file), settings.state_bucket, state_object(settings), settings.account, settings.region, lock)
 
 
-def _read(place: Place, content: bytes | None, etag: str) -> Place:
-    sha256 = "" if content is None else hashlib.sha256(content).hexdigest()
-    return Place(**{**asdict(place), "etag": etag, "sha256": sha256})
+def as_read(place: Place, content: bytes | None, etag: str) -> Place:
+    return replace(place, etag=etag, sha256="" if content is None else digest(content))
 
 
-def _bytes(file: Path) -> bytes | None:
+def content_of(file: Path) -> bytes | None:
+    """What a file holds; None when it is not there, or empty as Terraform makes it when it locks a state."""
     try:
-        return file.read_bytes()
+        return file.read_bytes() or None
     except FileNotFoundError:
         return None
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _backup(file: Path) -> Path:
+    return file.with_name(file.name + ".backup")
+
+
+def _workspaces(file: Path) -> set[str]:
+    """The workspaces that the resources of a state say they are of; none when it cannot be read."""
+    try:
+        return state_file.workspaces(state_file.parse(file.read_bytes()))
+    except (ValueError, KeyError, Failed):
+        return set()
 
 
 def _whole(content: bytes, file: Path) -> State:

@@ -15,6 +15,7 @@ ADDRESS = "module.ecs_policy.aws_kms_key.parameter_store_key"
 ALIAS_ADDRESS = "module.ecs_policy.aws_kms_alias.parameter_store_key"
 DESCRIPTION = "Encrypts the secrets that chamber keeps in the parameter store"
 OWN_MATERIAL = "AWS_KMS"  # the origin of a key that AWS made itself
+ABSENT = "absent"  # what stands for the state where the alias leads to no key
 
 
 class KeyState(Enum):
@@ -28,6 +29,22 @@ class KeyState(Enum):
     Creating = "being created"
     Updating = "being updated"
     Unavailable = "unavailable"
+
+
+# What helps where neither enabling the key nor cancelling its deletion does.
+# https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+BEYOND_RESCUE = {
+    KeyState.PendingImport: "Its material came from outside, and was deleted, has expired, or was never imported. Whoever "
+                            "has it must import the very same again: aws kms get-parameters-for-import, then aws kms "
+                            "import-key-material.",
+    KeyState.PendingReplicaDeletion: "It is the primary of a multi-Region key, and goes when the last of its replicas has "
+                                     "gone. Whoever manages the replicas must call that off, in the console or with aws kms "
+                                     "cancel-key-deletion in each region.",
+    KeyState.Creating: "AWS is making this replica of a multi-Region key. Try again in a minute.",
+    KeyState.Updating: "AWS is making another region the primary one of this multi-Region key. Try again in a minute.",
+    KeyState.Unavailable: "The key store that holds it is disconnected. Whoever manages that must connect it: aws kms "
+                          "connect-custom-key-store.",
+}
 
 
 @dataclass(frozen=True)
@@ -48,14 +65,24 @@ class Key:
     origin: str = OWN_MATERIAL
 
     def require_usable(self, rescue: str) -> None:
-        """Raise Refused (3) unless secrets can be read and written with this key now; ``rescue`` is what helps."""
+        """Raise Refused (3) unless secrets can be read and written with this key now.
+
+        rescue  the command that cancels a deletion and enables the key; named only where it helps
+        """
         if self.state is KeyState.PendingDeletion:
             raise Refused(
                 f"{self.alias} is to be deleted on {self.dies_at:%Y-%m-%d}, and every secret under it with it.",
                 run=rescue,
             )
+        self.require_rescuable()
         if self.state is not KeyState.Enabled:
             raise Refused(f"{self.alias} is {self.state.value}: no secret under it can be read or written.", run=rescue)
+
+    def require_rescuable(self) -> None:
+        """Raise Refused (3) with what helps, when the key is in a state that ``rescue`` cannot end."""
+        if self.state in BEYOND_RESCUE:
+            raise Refused(f"{self.alias} ({self.id}) is {self.state.value}: no secret under it can be read or written. "
+                          f"{BEYOND_RESCUE[self.state]}")
 
 
 def find(session: Session) -> Key | None:
@@ -127,13 +154,31 @@ def other_aliases(session: Session, key: Key) -> list[str]:
     return sorted({alias["AliasName"] for alias in _aliases(session, KeyId=key.id)} - {key.alias})
 
 
-def rescue(session: Session, key: Key) -> Key:
-    """Cancel the key's deletion, if one is pending, and enable it; answers the key as it is then."""
-    kms = session.client("kms")
+def rescue(session: Session, key: Key, patience: float = 30) -> Key:
+    """Cancel the key's deletion, if one is pending, and enable it; answers the key as it is then.
+
+    Raises Refused (3) for a state that this does not end, TookTooLong (6) after ``patience`` seconds.
+    """
+    key.require_rescuable()
     if key.state is KeyState.PendingDeletion:
-        kms.cancel_key_deletion(KeyId=key.id)  # AWS leaves it disabled
-    kms.enable_key(KeyId=key.id)
-    return find(session)
+        session.client("kms").cancel_key_deletion(KeyId=key.id)  # AWS leaves it disabled
+    deadline = time.monotonic() + patience
+    while (now := _enabled(session, key)).state is not KeyState.Enabled:
+        if time.monotonic() > deadline:
+            raise TookTooLong(f"{key.alias} ({key.id}) was to be enabled, and still is {now.state.value}.",
+                              run=session.settings.command("kms.rescue"))
+        time.sleep(1)
+    return now
+
+
+def _enabled(session: Session, key: Key) -> Key:
+    """The key after AWS was asked to enable it: where it does not know yet that the deletion was cancelled, it refuses."""
+    try:
+        session.client("kms").enable_key(KeyId=key.id)
+    except Exception as error:
+        if error_code(error) != "KMSInvalidStateException":
+            raise
+    return find(session) or key
 
 
 def create(session: Session) -> Key:

@@ -1,21 +1,30 @@
 """The other states of the account: which project, or which workspace of this one, manages an object too.
 
-States are looked for where this template puts them: in buckets named …-state-ACCOUNT-REGION and in the workspace's own,
-below ``env:/``. What may not be read is told, never guessed: nobody can say that it does not manage an object.
+They are looked for in the account's buckets of the region: the workspace's own, those named …-state-ACCOUNT-REGION, and
+those that bear the tags of this template's bootstrap. What may not be read there is told, never guessed: nobody can say
+that it does not manage an object. A state in another region, account or kind of backend is out of sight.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 from . import initialise, state_file
 from .console import Failed
 from .session import Session, error_code
 from .state_bucket import STATES
 
+LOOKED_AT = "the states in this template's buckets of the account and region"
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AllAccessDisabled", "403")
 GONE = ("NoSuchKey", "NoSuchBucket")
 NAMES = ("id", "arn", "key_id")  # an object's name in a state; a key that was imported by its ARN has that for its id
+DEFAULT = "default"  # Terraform's workspace whose state lies at the backend's key itself
+STATE = ".tfstate"
+MOST_BUCKETS = 200  # are asked for their tags, a call each
+MOST_PAGES = 20  # of 1,000 names are looked through outside of STATES: a bucket may hold anything beside its states
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """states  each neighbour with what it manages;  unread  what these credentials may not read, as text"""
+    """states  each neighbour with what it manages;  unread  what could not be read, as text"""
 
     states: tuple[tuple[Neighbour, tuple[state_file.Resource, ...]], ...] = ()
     unread: tuple[str, ...] = ()
@@ -51,8 +60,7 @@ def look(session: Session) -> Neighbourhood:
     for bucket in _buckets(s3, session, unread):
         for key in _listed(s3, bucket, unread):
             if (bucket, key) != own and (resources := _resources(s3, bucket, key, unread)) is not None:
-                _, workspace, inner = key.split("/", 2)
-                states.append((Neighbour(bucket, workspace, inner), resources))
+                states.append((_neighbour(bucket, key), resources))
     return Neighbourhood(tuple(states), tuple(unread))
 
 
@@ -61,22 +69,63 @@ def holders(session: Session, type: str, id: str) -> list[Neighbour]:
     return look(session).holders(type, id)
 
 
+def _neighbour(bucket: str, key: str) -> Neighbour:
+    if not key.startswith(STATES):
+        return Neighbour(bucket, DEFAULT, key)
+    _, workspace, inner = key.split("/", 2)
+    return Neighbour(bucket, workspace, inner)
+
+
 def _buckets(s3, session: Session, unread: list[str]) -> list[str]:
     settings, found = session.settings, []
     try:
-        found = [bucket["Name"] for page in s3.get_paginator("list_buckets").paginate() for bucket in page["Buckets"]]
+        pages = s3.get_paginator("list_buckets").paginate(BucketRegion=settings.region)
+        found = [bucket["Name"] for page in pages for bucket in page["Buckets"]]
     except Exception as error:
         if error_code(error) not in NOT_ALLOWED:
             raise
         unread.append("the list of the account's buckets")
     suffix = f"-state-{settings.account}-{settings.region}"
-    return sorted({settings.state_bucket, *(name for name in found if name.endswith(suffix))})
+    named = {settings.state_bucket, *(name for name in found if name.endswith(suffix))}
+    return sorted(named | _tagged(s3, [name for name in found if name not in named], unread))
+
+
+def _tagged(s3, buckets: list[str], unread: list[str]) -> set[str]:
+    """Those that bear the tags of our bootstrap, many asked at once. Those that cannot be asked may bear them, too."""
+    asked = buckets[:MOST_BUCKETS]
+    with ThreadPoolExecutor(8) as several:
+        answers = dict(zip(asked, several.map(lambda bucket: _is_tagged(s3, bucket), asked), strict=True))
+    silent = [bucket for bucket in buckets if answers.get(bucket) is None]
+    if silent:
+        more = f" and {len(silent) - 3} more" if len(silent) > 3 else ""
+        unread.append(f"the tags of the buckets {', '.join(silent[:3])}{more}")
+    return {bucket for bucket, tagged in answers.items() if tagged}
+
+
+def _is_tagged(s3, bucket: str) -> bool | None:
+    """Whether `bootstrap` has made it; None when these credentials may not know."""
+    try:
+        tags = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=bucket)["TagSet"]}
+        return "Project" in tags and tags.get("Created_by") == tags["Project"]  # state_bucket.marks
+    except Exception as error:
+        if error_code(error) in NOT_ALLOWED:
+            return None
+        if error_code(error) not in ("NoSuchTagSet", *GONE):
+            raise
+        return False
 
 
 def _listed(s3, bucket: str, unread: list[str]) -> list[str]:
-    """The keys of the states in a bucket: env:/WORKSPACE/KEY. Locks and the database's record lie beside them."""
+    """The keys of the states in a bucket: env:/WORKSPACE/KEY, and what is named like one elsewhere, as the state of the
+    default workspace is. Locks and the database's record lie beside them."""
+    pages = s3.get_paginator("list_objects_v2")
     try:
-        pages = list(s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=STATES))
+        below = [key for key in _keys(pages.paginate(Bucket=bucket, Prefix=STATES))
+                 if key.count("/") >= 2 and not key.endswith((".tflock", ".json"))]
+        beside = iter(pages.paginate(Bucket=bucket))
+        below += [key for key in _keys(islice(beside, MOST_PAGES)) if key.endswith(STATE) and not key.startswith(STATES)]
+        if next(beside, None) is not None:
+            unread.append(f"{bucket} beyond its first {MOST_PAGES},000 objects")
     except Exception as error:
         if error_code(error) in GONE:
             return []
@@ -84,8 +133,11 @@ def _listed(s3, bucket: str, unread: list[str]) -> list[str]:
             raise
         unread.append(bucket)
         return []
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-    return [key for key in keys if key.count("/") >= 2 and not key.endswith((".tflock", ".json"))]
+    return below
+
+
+def _keys(pages: Iterable[dict]) -> list[str]:
+    return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
 
 def _resources(s3, bucket: str, key: str, unread: list[str]) -> tuple[state_file.Resource, ...] | None:
@@ -95,7 +147,8 @@ def _resources(s3, bucket: str, key: str, unread: list[str]) -> tuple[state_file
     except Failed as other_format:
         unread.append(f"{bucket}/{key} ({other_format.message})")
     except (ValueError, KeyError, AttributeError):
-        pass
+        if key.endswith(STATE):
+            unread.append(f"{bucket}/{key} (it cannot be read as a state)")
     except Exception as error:
         if error_code(error) in NOT_ALLOWED:
             unread.append(f"{bucket}/{key}")

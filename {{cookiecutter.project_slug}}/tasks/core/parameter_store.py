@@ -18,6 +18,7 @@ ALPHABET = string.ascii_letters + string.digits + "_-"
 PASSWORD_LENGTH = 32
 
 DB_PASSWORD = "db_password"
+NO_SERVICE = "(no service)"
 STORE_CONFIG = "/_chamber/store-config"
 
 
@@ -55,11 +56,13 @@ def version(session: Session, service: str, key: str, exact_key: bool = False) -
 
 
 def services(session: Session, key_ids: set[str]) -> list[str]:
-    """The chamber services with a secret under one of these names of a key (alias, id, ARN)."""
+    """The chamber services with a secret under one of these names of a key (aliases, id, ARNs).
+
+    A parameter that chamber did not write may have no service: ``NO_SERVICE`` stands for all of these.
+    """
     filters = [{"Key": "Type", "Option": "Equals", "Values": ["SecureString"]}]
-    found = {parameter["Name"].rpartition("/")[0].lstrip("/") for parameter in _describe(session, filters)
-             if parameter.get("KeyId") in key_ids}
-    return sorted(found - {""})
+    return sorted({_split(parameter["Name"])[0] or NO_SERVICE for parameter in _describe(session, filters)
+                   if parameter.get("KeyId") in key_ids})
 
 
 def list_services(session: Session, prefix: str = "") -> list[str]:

@@ -24,7 +24,9 @@ def start_time(pid: int) -> str | None:
         except (FileNotFoundError, ProcessLookupError):
             return None
         return None if fields[0] == "Z" else f"{_boot()}-{fields[19]}"
-    found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+    alike = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}  # the same text in every shell
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    found = subprocess.run(command, capture_output=True, text=True, env=alike).stdout.strip()
     return None if not found or found.startswith("Z") else found.partition(" ")[2].strip()
 
 
@@ -33,6 +35,11 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
     except OSError:
         return ""
+
+
+def same_boot(started: str) -> bool:
+    """Whether a start time is of this run of the machine; where the machine does not say, it counts as one."""
+    return not _boot() or started.partition("-")[0] == _boot()
 
 
 def alive(pid: int | None, started: str | None) -> bool:

@@ -18,6 +18,7 @@ from .images import EngineError, NoEngine
 from .references import Reference
 from .session import SIGN_IN, Session, error_code
 from .settings import Settings
+from .state_bucket import marks
 
 ECR = "ecr"
 IMAGES_KEPT = 1000  # by count, not by age: a digest that still runs may be old, and all workspaces push here
@@ -93,7 +94,7 @@ def ensure(session: Session) -> bool:
             repositoryName=name,
             imageTagMutability="IMMUTABLE",
             imageScanningConfiguration={"scanOnPush": True},
-            tags=[{"Key": "Created_by", "Value": name}],
+            tags=marks(session),
         )
     # each time: who made the repository may have been killed before this
     ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [{

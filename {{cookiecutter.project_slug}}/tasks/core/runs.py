@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .console import Failed, Interrupted, Refused, Terminated, say
-from .processes import alive, end_group, read_json, write_json
+from .processes import alive, end_group, read_json, same_boot, start_time, write_json
 from .settings import Settings
 
 TASKS = Path(__file__).parents[1]  # the supervisor is imported as core.supervisor: without Invoke and the tasks
@@ -32,8 +32,8 @@ class Run:
     """A run of this workspace in this checkout, going on or ended.
 
     settings the workspace
-    kind     plan or apply
-    pid      Terraform's process
+    kind     plan, apply, or destroy: the apply of a teardown
+    pid      Terraform's process; 0 while it is being started
     """
 
     settings: Settings
@@ -65,6 +65,18 @@ class Run:
     def running(self) -> bool:
         """Whether Terraform or its supervisor lives; the workspace's next run can start when both are gone."""
         return alive(self.pid, self.start_time) or alive(self.supervisor, self.supervisor_start_time)
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes the account."""
+        return self.kind != "plan"
+
+    @property
+    def again(self) -> str:
+        """What a person types to go on with it."""
+        if self.kind == "destroy":
+            return f"invoke destroy -w {self.settings.workspace}"
+        return self.settings.command("deploy" if self.changes else "plan")
 
     @property
     def reported(self) -> bool:
@@ -128,8 +140,9 @@ def _start(settings: Settings, kind: str, command: list[str], environment: dict[
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
                 pass_fds=(lock,),  # held for as long as the supervisor lives
             )
-        while (run := find(settings)) is None:
-            if supervisor.poll() is not None and find(settings) is None:  # again: it may have come and gone
+        while (run := find(settings)) is None or not run.pid:
+            if supervisor.poll() is not None and not getattr(find(settings), "pid", 0):  # again: it may have come and gone
+                (folder / "run.json").unlink(missing_ok=True)
                 raise Failed(f"{command[0]} could not be started: {_last_line(folder / 'supervisor.txt')}")
             time.sleep(0.02)
     return run
@@ -138,11 +151,18 @@ def _start(settings: Settings, kind: str, command: list[str], environment: dict[
 def end_left_over(settings: Settings) -> list[int]:
     """End what a killed run has left: a provider outlives its Terraform. Answers the processes; none while a run goes on."""
     earlier = find(settings)
-    return end_group(earlier.supervisor) if earlier is not None and not earlier.running else []
+    if earlier is None or earlier.running or not same_boot(earlier.supervisor_start_time):
+        return []
+    if start_time(earlier.supervisor) is not None:  # another process has its pid by now, and maybe a group of that number
+        return []
+    return end_group(earlier.supervisor)
 
 
-def follow(run: Run, on_event: Callable[[dict], None], tick: Callable[[], None] = lambda: None) -> int:
+def follow(run: Run, on_event: Callable[[dict], None], tick: Callable[[], None] = lambda: None,
+           at_end: Callable[[], None] = lambda: None) -> int:
     """Hand every event over until the run ends; answers Terraform's exit status.
+
+    at_end  is called when it has ended, and before it counts as reported
 
     The first Ctrl-C (or kill -TERM) asks Terraform to stop and goes on following; a second one leaves it running.
     Raises Interrupted or Terminated, with where things stand.
@@ -159,7 +179,8 @@ def follow(run: Run, on_event: Callable[[dict], None], tick: Callable[[], None] 
                 run.stop()
                 say("Stopping: Terraform finishes what is in flight and saves its state. Once more leaves it running.")
             if len(asked) > 1:
-                raise _kind(asked)(f"Left {run.kind} running (process {run.pid}); the next deploy or apply follows it.")
+                raise _kind(asked)(f"Left {run.kind} running (process {run.pid}); this follows it: {run.again}")
+    at_end()
     write_json(run.folder / "reported", True)
     if asked:
         raise _kind(asked)(_where_things_stand(run))
@@ -176,11 +197,10 @@ def _where_things_stand(run: Run) -> str:
         return "Stopped while planning; nothing was changed."
     if run.code == 0:
         return f"It was complete before it could be stopped: {done} changes, and the state is saved."
-    unsaved = [error for error in errors(run.events()) if "state" in error["summary"].lower()]
-    if unsaved:
-        why = " ".join(unsaved[0]["detail"].split())
-        return f"Stopped after {done} finished changes, but {unsaved[0]['summary']}. {why}"
-    return f"Stopped after {done} finished changes; the state is saved. The next deploy goes on from here."
+    if run.unsaved:
+        return (f"Stopped after {done} finished changes, but the state could not be brought to the bucket ({run.unsaved}). "
+                f"It waits on this disk: {run.settings.command('recover')}")
+    return f"Stopped after {done} finished changes; the state is saved. This goes on from here: {run.again}"
 
 
 def _code(run: Run) -> int:
@@ -188,7 +208,8 @@ def _code(run: Run) -> int:
         return run.code
     # its supervisor was killed: what Terraform wrote tells how it ended
     events = run.events()
-    complete = any(event.get("type") == "change_summary" and event["changes"]["operation"] == run.kind for event in events)
+    operation = "apply" if run.changes else "plan"
+    complete = any(event.get("type") == "change_summary" and event["changes"]["operation"] == operation for event in events)
     return 0 if complete and not errors(events) else 1
 
 
@@ -237,15 +258,34 @@ def _alone(settings: Settings, folder: Path) -> Iterator[int]:
 
 
 @contextmanager
+def none_going_on(settings: Settings) -> Iterator[None]:
+    """While no run of this workspace goes on in this checkout, and none can start. Raises Refused (3) when one does."""
+    settings.private_dir("runs", settings.workspace)
+    with _alone(settings, _folder(settings)):
+        yield
+
+
+_held: set[Path] = set()  # by this process: what is alone already may go on
+
+
+@contextmanager
 def one_task_at_a_time(settings: Settings) -> Iterator[None]:
-    """Hold other tasks of this workspace in this checkout off while a plan is made, looked at and saved."""
-    with open(settings.private_dir("runs", settings.workspace) / "task.lock", "w") as handle:
+    """Hold other tasks of this workspace in this checkout off while a plan is made or taken, or a state is moved."""
+    file = settings.private_dir("runs", settings.workspace) / "task.lock"
+    if file in _held:
+        yield
+        return
+    with open(file, "w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say("Waiting for another task of this workspace…")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        _held.add(file)
+        try:
+            yield
+        finally:
+            _held.discard(file)
 
 
 @contextmanager

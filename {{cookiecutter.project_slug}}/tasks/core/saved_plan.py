@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -16,7 +17,7 @@ from . import plan as plans
 from .console import Refused
 from .initialise import backend
 from .plan import Plan
-from .processes import read_json, write_json
+from .processes import read_json, start_time, write_json
 from .settings import Settings
 
 CONFIGURATION = (
@@ -37,6 +38,11 @@ class SavedPlan:
     def kind(self) -> str:
         """What it is a plan of: ``stack``, or its ``teardown``."""
         return self.facts.get("kind", "stack")
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a plan of the whole stack: after it, nothing is unfinished any more."""
+        return self.kind == "stack" and not self.facts.get("targets")
 
     @property
     def age(self) -> timedelta:
@@ -63,8 +69,11 @@ def _folder(settings: Settings) -> Path:
 
 
 def discard(settings: Settings) -> None:
-    """Forget the saved plan."""
+    """Forget the saved plan, and drafts that killed tasks have left."""
     _remove(file(settings))
+    for left in _folder(settings).glob(f"{settings.workspace}.*.draft"):
+        if start_time(int(left.suffixes[-2].lstrip("."))) is None:
+            left.unlink(missing_ok=True)
 
 
 def discard_taken(settings: Settings) -> None:
@@ -167,10 +176,11 @@ def _stale(settings: Settings, saved: SavedPlan) -> list[str]:
     return reasons
 
 
-def present_facts(settings: Settings, kind: str = "stack") -> dict:
-    """What a plan made now would be made from."""
+def present_facts(settings: Settings, kind: str = "stack", targets: Iterable[str] = ()) -> dict:
+    """What a plan made now would be made from. ``targets``: it is for these addresses only."""
     return {
         "kind": kind,
+        "targets": sorted(targets),
         "workspace": settings.workspace,
         "account": settings.account,
         "region": settings.region,

@@ -133,6 +133,8 @@ class Settings:
         for part in ("", *names):
             folder = folder / part
             folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.stat().st_mode & 0o077:
+                folder.chmod(0o700)
         return folder
 
     @functools.cached_property

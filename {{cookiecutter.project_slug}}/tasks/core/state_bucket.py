@@ -25,6 +25,8 @@ def ensure(session: Session) -> bool:
         _create(s3, bucket, session.settings.region)
     # One after the other: S3 answers OperationAborted to settings that arrive together.
     owner = {"Bucket": bucket, "ExpectedBucketOwner": session.settings.account}
+    if made:  # first of all: a bucket without the mark is taken for somebody else's, and never removed
+        s3.put_bucket_tagging(**owner, Tagging={"TagSet": marks(session)})
     s3.put_public_access_block(**owner, PublicAccessBlockConfiguration=dict.fromkeys(
         ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True))
     s3.put_bucket_ownership_controls(**owner, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
@@ -35,6 +37,11 @@ def ensure(session: Session) -> bool:
     s3.put_bucket_versioning(**owner, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_lifecycle_configuration(**owner, LifecycleConfiguration={"Rules": _lifecycle(s3, owner)})
     return made
+
+
+def marks(session: Session) -> list[dict[str, str]]:
+    """The tags of what `bootstrap` itself has made, by which `bootstrap.remove` knows it again."""
+    return [{"Key": key, "Value": session.settings.project.slug} for key in ("Created_by", "Project")]
 
 
 def exists(session: Session) -> bool:

@@ -78,6 +78,12 @@ def parse(content: dict | bytes | str) -> State:
     return State(content["serial"], content["lineage"], found, outputs)
 
 
+def workspaces(state: State) -> set[str]:
+    """What the tag Workspace of its resources says: one, unless it is a strange state."""
+    tags = (resource.attributes.get("tags_all") or {} for resource in state.resources)
+    return {tag["Workspace"] for tag in tags if tag.get("Workspace")}
+
+
 def _instance(resource: dict, instance: dict) -> Resource:
     module = f"{resource['module']}." if resource.get("module") else ""
     key = instance.get("index_key")

@@ -56,9 +56,9 @@ def require_free(session: Session) -> None:
         raise _held(session, found)
 
 
-def acquire(session: Session, operation: str) -> str:
-    """Take the lock; answers its id. Raises Refused (3) while somebody holds it."""
-    id_ = str(uuid.uuid4())
+def acquire(session: Session, operation: str, id_: str = "") -> str:
+    """Take the lock; answers its id, a new one unless told. Raises Refused (3) while somebody holds it."""
+    id_ = id_ or str(uuid.uuid4())
     content = {
         "ID": id_,
         "Operation": f"OperationType{operation.capitalize()}",

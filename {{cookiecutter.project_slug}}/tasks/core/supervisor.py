@@ -19,8 +19,8 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .kept_state import Keeper
 from .processes import end_group, start_time, write_json
+from .state_keeper import Keeper
 
 
 def now() -> str:
@@ -32,7 +32,10 @@ def main(folder: Path, kind: str, command: list[str]) -> int:
     keeper = None
     if command[0] == "--keep":
         keeper, command = Keeper(Path(command[1])), command[2:]
+    record = {"kind": kind, "command": command, "pid": 0, "start_time": "", "supervisor": os.getpid(),
+              "supervisor_start_time": start_time(os.getpid()), "started_at": now()}
     with open(folder / "events.jsonl", "wb") as events, open(folder / "errors.txt", "wb") as errors:
+        write_json(folder / "run.json", record)  # before there is a child: if this ends here, its group is still known
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=events, stderr=errors)
     asked: list[int] = []
 
@@ -45,15 +48,7 @@ def main(folder: Path, kind: str, command: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
     signal.signal(signal.SIGHUP, lambda *_: None)
-    write_json(folder / "run.json", {
-        "kind": kind,
-        "command": command,
-        "pid": child.pid,
-        "start_time": start_time(child.pid),
-        "supervisor": os.getpid(),
-        "supervisor_start_time": start_time(os.getpid()),
-        "started_at": now(),
-    })
+    write_json(folder / "run.json", {**record, "pid": child.pid, "start_time": start_time(child.pid)})
     unsaved = None
     if keeper:
         while child.poll() is None:

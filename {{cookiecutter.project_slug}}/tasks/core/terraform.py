@@ -81,14 +81,16 @@ class Terraform:
         command = self.command("plan", json=True, detailed_exitcode=True, out=str(out), target=only, **inputs)
         return runs.start(self.settings, "plan", command, self._environment(root), root)
 
-    def apply(self, plan: Path, db_password: str, root: Path | None = None, keep: Path | None = None) -> runs.Run:
+    def apply(self, plan: Path, db_password: str, root: Path | None = None, keep: Path | None = None,
+              kind: str = "apply") -> runs.Run:
         """Start the apply of a saved plan in the root that it was made in. The password travels in the environment only.
 
         keep  the record by which the state is brought to the bucket meanwhile (``kept_state``)
+        kind  as `runs.Run` has it: apply, or destroy
         """
         command = self.command("apply", str(plan), json=True, input=False)
         environment = {**self._environment(root), "TF_VAR_db_password": db_password}
-        return runs.start(self.settings, "apply", command, environment, root, keep)
+        return runs.start(self.settings, kind, command, environment, root, keep)
 
     def output(self) -> dict[str, Any]:
         """Every output's value."""

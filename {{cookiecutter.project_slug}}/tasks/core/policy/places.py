@@ -36,13 +36,17 @@ ECS, ELB, RDS = ("arn:{partition}:" + service + ":{region}:{account}:" for servi
 # stops in the middle.
 PLACES = {
     "lock": Place("StateLock", ("s3:DeleteObject",), ("arn:{partition}:s3:::{bucket}/env:/{workspace}/*.tflock",)),
+    "record": Place("RecordOfTheDatabase", (), ("arn:{partition}:s3:::{bucket}/env:/{workspace}/*database.json",)),
+    "every_state": Place("EveryState", (), ("arn:{partition}:s3:::{bucket}/*",)),
+    "every_bucket": Place("TagsOfBuckets", (), ("arn:{partition}:s3:::*",)),
     "locations": Place("WhereTheDatabaseIs", (), ("{locations}", "{public_parameters}")),
     "secrets": Place("Secrets", ("ssm:*Parameter", "ssm:GetParameters*", "ssm:GetParameterHistory", "ssm:*TagsFromResource",
                                  "ssm:*TagsToResource", "ssm:ListTagsForResource"),
                      ("{parameters}", "{public_parameters}")),
     "secrets_key": Place("SecretsThroughTheKey", (), ("{key}",)),
     "any_key": Place("KeysOfDisksAndDatabase", (), ("arn:{partition}:kms:{region}:{account}:key/*",)),
-    "key": Place("Key", ("kms:*Alias", "kms:DescribeKey", "kms:EnableKey*", "kms:GetKey*", "kms:ListResourceTags"),
+    "key": Place("Key", ("kms:*Alias", "kms:DescribeKey", "kms:EnableKey*", "kms:GetKey*", "kms:ListGrants",
+                         "kms:ListResourceTags"),
                  ("{key}", "arn:{partition}:kms:{region}:{account}:{alias}")),
     "state": Place("State", ("s3:*Object", "s3:*ObjectVersion", "s3:*ObjectTagging"),
                    ("arn:{partition}:s3:::{bucket}/env:/{workspace}/*",)),

@@ -10,12 +10,13 @@ ROLES = {
     "plan": "look: plan, drift, output, doctor, service.status, logs.tail; reads no secret and changes nothing",
     "deploy": "change: bootstrap, deploy, apply, the chamber and service tasks, pushing the image",
     "destroy": "take the stack down; chamber's key and its alias stay",
+    "remove": "bootstrap.remove: take away the state bucket and the repository, which every workspace of the account shares",
 }
 
 TRIED = ("plan", "deploy")  # with IAM enforced in the embedded AWS, by the template's tests
 
 # Whoever changes something plans it first.
-BESIDE = {"plan": (), "deploy": ("plan",), "destroy": ("plan",)}
+BESIDE = {"plan": (), "deploy": ("plan",), "destroy": ("plan",), "remove": ("plan",)}
 
 RECORD = Path(__file__).with_name("recorded.json")
 
@@ -48,8 +49,8 @@ RENAMED = {
 
 def actions(role: str) -> set[str]:
     """The IAM actions of the calls that were recorded for a role."""
-    record = _record()
-    return {action for each in (role, *BESIDE[role]) for service, operations in record[each].items()
+    record = _record()  # of `remove` there is none: a life of a stack does not end with it
+    return {action for each in (role, *BESIDE[role]) for service, operations in record.get(each, {}).items()
             for operation in operations for action in of_operation(service, operation)}
 
 

@@ -83,41 +83,26 @@ class Ambiguous(Refused):
                          f"{', '.join(self.ids)}. No state tells of any of them. Delete those that nothing uses.")
 
 
-def unfinished(events: Iterable[dict]) -> list[str]:
-    """The addresses whose creation was started and not completed, in the order of their start.
-
-    A replacement is told of as a delete and a create, in either order, so its create counts like any other; a delete that
-    was not completed needs nothing: the next plan looks whether the object is still there.
-    """
-    begun: dict[str, None] = {}
-    for event in events:
-        hook = event.get("hook", {})
-        if hook.get("action") != "create":
-            continue
-        address = hook.get("resource", {}).get("addr")
-        if event.get("type") == "apply_start":
-            begun[address] = None
-        elif event.get("type") == "apply_complete":
-            begun.pop(address, None)
-    return list(begun)
-
-
 def begun(events: Iterable[dict]) -> list[str]:
-    """The addresses whose creation was started, completed or not."""
-    return [event["hook"]["resource"]["addr"] for event in events
-            if event.get("type") == "apply_start" and event["hook"].get("action") == "create"]
+    """The addresses whose creation was started, in the order of their start.
 
-
-def note(settings: Settings, run: runs.Run, state_lost: bool = False) -> None:
-    """Keep in mind what an apply that has ended left unfinished; an apply that succeeded left nothing.
-
-    state_lost  the state of its last seconds is gone, so what it has completed may be unknown, too
+    Completed ones, too: Terraform says so before its state has it, and a kill may fall in between. What the state has is
+    not planned to be made, so nobody looks for it. A replacement is told of as a delete and a create, in either order; a
+    delete that was not completed needs nothing: the next plan looks whether the object is still there.
     """
-    if run.code == 0:
+    started = (event["hook"] for event in events if event.get("type") == "apply_start")
+    return list(dict.fromkeys(hook["resource"]["addr"] for hook in started if hook.get("action") == "create"))
+
+
+def note(settings: Settings, run: runs.Run, whole: bool = True) -> None:
+    """Keep in mind what an apply that has ended may have left unfinished.
+
+    whole  whether it was an apply of the whole stack: when that succeeds, nothing is unfinished any more
+    """
+    if run.code == 0 and whole:
         forget(settings)
-    else:
-        left = begun(run.events()) if state_lost else unfinished(run.events())
-        write_json(_file(settings), sorted({*noted(settings), *left}))
+    elif run.code != 0:
+        write_json(_file(settings), sorted({*noted(settings), *begun(run.events())}))
 
 
 def forget(settings: Settings) -> None:

@@ -27,7 +27,6 @@ def everything(session: Session, state: State, say: Say) -> None:
     services(session, state, say)
     capacity_providers(session, state, say)
     lifecycle_actions(session, state, say)
-    task_definitions(session, state, say)
 
 
 def services(session: Session, state: State, say: Say, limit: float = LIMIT, poll: float = POLL) -> None:
@@ -44,7 +43,7 @@ def services(session: Session, state: State, say: Say, limit: float = LIMIT, pol
         while draining := [each for each in draining if _runs(session, *each, on_progress)]:
             if time.monotonic() > deadline:
                 raise TookTooLong(f"Tasks of {', '.join(name for _, name in draining)} still run after {limit / 60:.0f} "
-                                  "minutes. Nothing was deleted.", run=session.settings.command("service.status"))
+                                  "minutes.", run=session.settings.command("service.status"))
             time.sleep(poll)
 
 
@@ -90,7 +89,10 @@ def lifecycle_actions(session: Session, state: State, say: Say) -> None:
 
 
 def task_definitions(session: Session, state: State, say: Say) -> None:
-    """Deregister every revision that is still active: Terraform leaves them, for roll-backs that cannot come any more."""
+    """Deregister every revision that is still active: Terraform leaves them, for roll-backs that cannot come any more.
+
+    Only when the services are gone: a service that stays could not start a task of a revision that is not active.
+    """
     ecs, count = session.client("ecs"), 0
     for family in sorted({each.attributes["family"] for each in state.of_type("aws_ecs_task_definition")}):
         pages = ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")

@@ -38,7 +38,7 @@ def write(session: Session, folder: Path, passphrase: str, terraforms: Collectio
         else:
             backup.save(file, backup.encrypt(chamber_formats.to_json(secrets), passphrase))
             if _read(file, passphrase) != secrets:
-                raise Failed(f"{file} does not hold what was written: the disk is full or broken. Nothing was destroyed.")
+                raise Failed(f"{file} does not hold what was written: the disk is full or broken.")
         files.append(file)
     return files
 

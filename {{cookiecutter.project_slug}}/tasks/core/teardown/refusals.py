@@ -1,19 +1,22 @@
 """Everything that stops a destroy before its first delete, each with what lifts it. All are found before one is told.
 
-What counts is the account as it is now, beside the state that the provider acts on: an object that is gone already, by
-an earlier destroy or by hand, stops nothing.
+What counts is the account as it is now: an object that is gone already, or a protection that somebody has lifted by hand,
+stops nothing. The state counts for what only the provider knows, and where AWS may not be asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from .. import ecs_tasks, jobs, recovery
 from ..console import Refused
 from ..session import Session, error_code
 from ..state_file import Resource, State, without_keys
 
+PROTECTED = "deletion_protection.enabled"
+NOT_ALLOWED = ("AccessDenied", "AccessDeniedException")
 EMPTY_FILE_SYSTEM = 6 * 1024  # bytes; what AWS meters of one that holds nothing. https://docs.aws.amazon.com/efs/latest/ug/metered-sizes.html
 
 # the project's own resources -> the variable of the workspace's file that sets an argument
@@ -59,11 +62,12 @@ def raise_all(refusals: list[Refusal], run: str) -> None:
 
 
 def _database(session: Session, resource: Resource) -> Iterator[Refusal]:
-    live = _instance(session, resource)
+    attributes, settings = resource.attributes, session.settings
+    live = _or_else({"DeletionProtection": attributes.get("deletion_protection"), "DBInstanceStatus": ""},
+                    _instance, session, resource)
     if live is None:
         return
-    attributes, settings = resource.attributes, session.settings
-    if live.get("DeletionProtection") or attributes.get("deletion_protection"):
+    if live.get("DeletionProtection"):
         yield Refusal(resource.address, "AWS is told to refuse its deletion.",
                       _flip(session, resource, "deletion_protection", "false"))
     if settings.is_local:
@@ -88,11 +92,10 @@ def _no_snapshot(resource: Resource) -> Refusal:
 
 def _load_balancer(session: Session, resource: Resource) -> Iterator[Refusal]:
     arn = resource.attributes["arn"]
-    answer = _unless("LoadBalancerNotFound", session.client("elbv2").describe_load_balancer_attributes, LoadBalancerArn=arn)
-    if answer is None:
-        return
-    live = {each["Key"]: each["Value"] for each in answer["Attributes"]}
-    if live.get("deletion_protection.enabled") == "true" or resource.attributes.get("enable_deletion_protection"):
+    told = str(bool(resource.attributes.get("enable_deletion_protection"))).lower()
+    answer = _or_else({"Attributes": [{"Key": PROTECTED, "Value": told}]}, _unless, "LoadBalancerNotFound",
+                      session.client("elbv2").describe_load_balancer_attributes, LoadBalancerArn=arn)
+    if answer and {"Key": PROTECTED, "Value": "true"} in answer["Attributes"]:
         yield Refusal(resource.address, "AWS is told to refuse its deletion.",
                       _flip(session, resource, "enable_deletion_protection", "false"))
 
@@ -104,7 +107,7 @@ def _file_system(session: Session, resource: Resource) -> Iterator[Refusal]:
         return
     [live] = answer["FileSystems"]
     size = live["SizeInBytes"]["Value"]
-    if size <= EMPTY_FILE_SYSTEM or _recovery_point(session, live["FileSystemArn"]):
+    if size <= EMPTY_FILE_SYSTEM or recovery_point(session, live["FileSystemArn"]):
         return
     yield Refusal(resource.address, f"It holds {_size(size)}, and AWS Backup has no recovery point of it.",
                   "Wait for its daily backup, or make one now (AWS Backup, Create on-demand backup, "
@@ -184,13 +187,15 @@ def _snapshot_exists(session: Session, name: str) -> bool:
     return answer is not None
 
 
-def _recovery_point(session: Session, arn: str) -> bool:
+def recovery_point(session: Session, arn: str) -> datetime | None:
+    """When the newest whole recovery point of a resource was begun, UTC; None without one."""
     pages = session.client("backup").get_paginator("list_recovery_points_by_resource").paginate(ResourceArn=arn)
-    return any(point["Status"] == "COMPLETED" for page in pages for point in page["RecoveryPoints"])
+    found = [point["CreationDate"] for page in pages for point in page["RecoveryPoints"] if point["Status"] == "COMPLETED"]
+    return max(found).astimezone(timezone.utc) if found else None
 
 
 def _flip(session: Session, resource: Resource, argument: str, value: str) -> str:
-    """How an argument is changed. The provider acts on what the state says: the change must be applied before it counts."""
+    """How an argument is changed so that it stays so. What only the provider knows counts once it is applied."""
     settings = session.settings
     variable = VARIABLES.get((resource.configured_as, argument))
     where = (f"Set {variable} = {value} in workspaces/{settings.tfvars.name}" if variable
@@ -220,4 +225,14 @@ def _unless(absent: str, ask: Callable, *arguments, **named):
     except Exception as error:
         if error_code(error) == absent:
             return None
+        raise
+
+
+def _or_else(told: dict, ask: Callable, *arguments, **named) -> dict | None:
+    """AWS's answer; what the state tells instead when these credentials may not ask."""
+    try:
+        return ask(*arguments, **named)
+    except Exception as error:
+        if error_code(error) in NOT_ALLOWED:
+            return told
         raise

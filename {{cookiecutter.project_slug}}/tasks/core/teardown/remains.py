@@ -14,6 +14,7 @@ from .. import keys, parameter_store, registry, state_bucket
 from ..session import Session, error_code
 from ..state_file import State
 from . import bootstrapped, exports, kept
+from .key import names_of
 
 KEY = 1.0  # each month
 SNAPSHOT = 0.095  # each GiB and month, and so on
@@ -36,15 +37,15 @@ class Remaining:
 
 
 def find(session: Session, state: State) -> list[Remaining]:
-    """What remains of a workspace whose state was this one. A kind that these credentials may not see is told as such."""
+    """What remains of a workspace whose state was this one. A kind that cannot be looked at is told as such, and why."""
     found: list[Remaining] = []
     for kind, look in KINDS.items():
         try:
             found += look(session, state)
-        except Exception as error:
-            if error_code(error) not in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
-                raise
-            found.append(Remaining(kind, "not known", None, "these credentials may not look"))
+        except Exception as error:  # all is done by now: a report must not turn that into a failure
+            may_not = error_code(error) in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+            why = "these credentials may not look" if may_not else f"it could not be asked: {' '.join(str(error).split())}"
+            found.append(Remaining(kind, "not known", None, why))
     return found
 
 
@@ -63,7 +64,7 @@ def _key(session: Session, state: State) -> Iterator[Remaining]:
     key = keys.find(session)
     if key is None:
         return
-    users = parameter_store.services(session, {key.alias, key.id, key.arn})
+    users = parameter_store.services(session, names_of(session, key))
     why = f"encrypts the secrets of {', '.join(users)}" if users else "encrypts nobody's secrets"
     yield Remaining("KMS key", f"{key.alias} ({key.id})", 0.0 if key.dies_at else KEY, f"{key.state.value}; {why}")
 

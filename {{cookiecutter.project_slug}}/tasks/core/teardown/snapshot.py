@@ -6,19 +6,23 @@ nothing is gone yet. Both are increments of the same backups, so the second cost
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from ..console import Failed, TookTooLong
-from ..database import status
+from ..database import resource_id, status
 from ..session import Session, error_code
 from ..state_file import State
-from . import command
 
 LIMIT = 6 * 60 * 60  # seconds; the first snapshot of a large database copies all of it
 POLL = 5
+RECENT = timedelta(hours=1)  # an earlier try's snapshot serves for so long
 READY = ("available", "storage-optimization")  # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html: of these none ends by itself
+HOPELESS = re.compile(r"incompatible-.*|inaccessible-.*|failed|restore-error|insufficient-capacity|stopp(ed|ing)|deleting")
+STAMP = "%Y%m%dt%H%M%Sz"
 
 Say = Callable[[str], None]
 
@@ -31,41 +35,67 @@ def due(session: Session, state: State) -> list[str]:
 
 def name(identifier: str, moment: datetime) -> str:
     """<identifier>-YYYYMMDDthhmmssz: snapshots outlive their database, so the next destroy needs another name."""
-    return f"{identifier}-{moment.astimezone(timezone.utc):%Y%m%dt%H%M%Sz}"
+    return f"{identifier}-{moment.astimezone(timezone.utc).strftime(STAMP)}"
 
 
 def take(session: Session, identifier: str, say: Say, limit: float = LIMIT, poll: float = POLL) -> str:
-    """Take a snapshot and wait until it can be restored from; answers its name.
+    """Take a snapshot and wait until it can be restored from; answers its name. One of the last hour is not taken again.
 
-    Raises Failed when AWS could not make it, TookTooLong (6) when it is not done in time; it goes on being made then.
+    Raises Failed when AWS cannot make it, TookTooLong (6) when it is not done in time; it goes on being made then.
     """
-    rds, settings = session.client("rds"), session.settings
-    deadline, said = time.monotonic() + limit, None
+    deadline = time.monotonic() + limit
+    wanted = _earlier(session, identifier)
+    if wanted:
+        say(f"An earlier try has begun the snapshot {wanted}; it serves.")
+    else:
+        _wait_until_ready(session, identifier, say, deadline, poll)
+        wanted = name(identifier, datetime.now(timezone.utc))
+        settings = session.settings
+        session.client("rds").create_db_snapshot(DBInstanceIdentifier=identifier, DBSnapshotIdentifier=wanted, Tags=[
+            {"Key": "Project", "Value": settings.project.slug}, {"Key": "Workspace", "Value": settings.workspace}])
+    _wait_until_made(session, wanted, say, deadline, limit, poll)
+    say(f"Made: the snapshot {wanted}")
+    return wanted
+
+
+def _earlier(session: Session, identifier: str) -> str | None:
+    """The newest snapshot of this very database by a try within the last hour, made or in the making."""
+    present, since = resource_id(session, identifier), name(identifier, datetime.now(timezone.utc) - RECENT)
+    pages = session.client("rds").get_paginator("describe_db_snapshots").paginate(
+        DBInstanceIdentifier=identifier, SnapshotType="manual")
+    ours = re.compile(re.escape(identifier) + r"-\d{8}t\d{6}z")
+    found = [each["DBSnapshotIdentifier"] for page in pages for each in page["DBSnapshots"]
+             if each["Status"] in ("available", "creating") and each.get("DbiResourceId") == present
+             and ours.fullmatch(each["DBSnapshotIdentifier"]) and each["DBSnapshotIdentifier"] >= since]
+    return max(found, default=None)
+
+
+def _wait_until_ready(session: Session, identifier: str, say: Say, deadline: float, poll: float) -> None:
+    said = None
     while (now := status(session, identifier)) not in READY:
+        if now is None or HOPELESS.fullmatch(now):
+            raise Failed(f"The database {identifier} is {now or 'gone'}: AWS takes no snapshot of it, and there is none.")
         if time.monotonic() > deadline:
-            raise TookTooLong(f"The database {identifier} is still {now}; there is no snapshot, and nothing was destroyed.",
-                              run=command(settings))
+            raise TookTooLong(f"The database {identifier} is still {now}; there is no snapshot.")
         if now != said:
             say(f"Waiting for the database {identifier}: {now}…")
             said = now
         time.sleep(poll)
-    wanted = name(identifier, datetime.now(timezone.utc))
-    rds.create_db_snapshot(DBInstanceIdentifier=identifier, DBSnapshotIdentifier=wanted, Tags=[
-        {"Key": "Project", "Value": settings.project.slug}, {"Key": "Workspace", "Value": settings.workspace}])
-    said = None
+
+
+def _wait_until_made(session: Session, wanted: str, say: Say, deadline: float, limit: float, poll: float) -> None:
+    said = seen = None
     while (found := _described(session, wanted)) is None or found["Status"] != "available":
-        if found is not None and found["Status"] == "failed":
-            raise Failed(f"AWS could not make the snapshot {wanted}. Nothing was destroyed.", run=command(settings))
+        if (seen and found is None) or (found and found["Status"] != "creating"):
+            raise Failed(f"AWS could not make the snapshot {wanted}: it is {found['Status'] if found else 'gone'}.")
         if time.monotonic() > deadline:
-            raise TookTooLong(f"The snapshot {wanted} is not done after {limit / 60:.0f} minutes; AWS goes on with it. "
-                              "Nothing was destroyed.", run=command(settings))
+            raise TookTooLong(f"The snapshot {wanted} is not done after {limit / 60:.0f} minutes; AWS goes on with it.")
+        seen = found
         percent = found.get("PercentProgress", 0) if found else 0
         if percent != said:
             say(f"Waiting for the snapshot {wanted}: {percent} %…")
             said = percent
         time.sleep(poll)
-    say(f"Made: the snapshot {wanted}")
-    return wanted
 
 
 def _described(session: Session, wanted: str) -> dict | None:

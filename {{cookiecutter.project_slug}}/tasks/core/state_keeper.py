@@ -1,0 +1,100 @@
+"""Brings the state to the bucket while Terraform works, and at the end. Runs in the supervisor, which has no settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from .kept_state import HEADERS, Place, as_read, digest
+from .processes import write_json
+from .session import client_of_environment, error_code
+
+EVERY = 5  # seconds between two writes to the bucket: what a lost disk can cost
+PATIENCE = 60  # seconds that the last write is tried again for
+
+
+class Keeper:
+    """Writes the state to the bucket while Terraform works. Runs in the supervisor, without settings."""
+
+    def __init__(self, record: Path):
+        self.record, self.place = record, Place(**json.loads(record.read_text()))
+        self._written, self._seen = time.monotonic(), None
+        self._whole: bytes | None = None
+        self._look()
+
+    def tick(self) -> None:
+        """Look, and write when it is time. What fails now is tried again later, or at the end."""
+        self._look()
+        if time.monotonic() - self._written >= EVERY:
+            self._written = time.monotonic()
+            with suppress(Exception):  # whatever it is: Terraform must be waited for
+                self._push(client_of_environment("s3", self.place.region, hasty=True))
+
+    def _look(self) -> None:
+        """Terraform writes its file in place, so it may be torn: the last whole one is what counts."""
+        with suppress(FileNotFoundError, ValueError):
+            stamp = os.stat(self.place.file).st_mtime_ns
+            if stamp != self._seen:
+                content = Path(self.place.file).read_bytes()
+                json.loads(content)
+                self._whole, self._seen = content, stamp
+
+    def finish(self) -> str | None:
+        """Write what is left and give the lock back; answers why it could not be done, or None."""
+        self._look()
+        deadline, pause = time.monotonic() + PATIENCE, 1.0
+        while True:
+            try:
+                s3 = client_of_environment("s3", self.place.region)
+                self._push(s3)
+                self._release(s3)
+            except Exception as error:
+                if time.monotonic() + pause > deadline:
+                    if self._whole is not None:
+                        Path(self.place.file).write_bytes(self._whole)
+                    return " ".join(str(error).split())
+                time.sleep(pause)
+                pause = min(2 * pause, 10)
+                continue
+            for name in (self.place.file, self.place.file + ".backup", self.record):
+                Path(name).unlink(missing_ok=True)
+            return None
+
+    def _push(self, s3) -> None:
+        content = self._whole
+        if content is None or digest(content) == self.place.sha256:
+            return
+        self.place = replace(self.place, sent=digest(content))
+        write_json(self.record, asdict(self.place))
+        condition = {"IfMatch": self.place.etag} if self.place.etag else {"IfNoneMatch": "*"}
+        try:
+            answer = s3.put_object(**self._object(self.place.key), Body=content, **condition, **HEADERS)
+            etag = answer["ETag"]
+        except Exception as error:
+            # the answer to an earlier try may have got lost: then the bucket has these very bytes
+            if error_code(error) not in ("PreconditionFailed", "412"):
+                raise
+            present = s3.get_object(**self._object(self.place.key))
+            if present["Body"].read() != content:
+                raise
+            etag = present["ETag"]
+        self.place = as_read(self.place, content, etag)
+        write_json(self.record, asdict(self.place))
+
+    def _release(self, s3) -> None:
+        lock = self._object(self.place.key + ".tflock")
+        try:
+            held = json.loads(s3.get_object(**lock)["Body"].read())
+        except Exception as error:
+            if error_code(error) != "NoSuchKey":
+                raise
+            return
+        if held.get("ID") == self.place.lock:
+            s3.delete_object(**lock)
+
+    def _object(self, key: str) -> dict[str, str]:
+        return {"Bucket": self.place.bucket, "Key": key, "ExpectedBucketOwner": self.place.account}
