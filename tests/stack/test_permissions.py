@@ -23,7 +23,8 @@ from acting_as import ActingAs, User
 from driven_project import STATE_BUCKET, Project
 from tasks.core import embedded_aws, policy
 
-ENFORCED = {"TheKeyStays", "StateLock", "State", "StateBucket", "Secrets", "WhereTheDatabaseIs", "Logs", "Schedules"}
+ENFORCED = {"TheKeyStays", "StateLock", "State", "StateBucket", "EveryState", "RecordOfTheDatabase", "TagsOfBuckets",
+            "Secrets", "WhereTheDatabaseIs", "Logs", "Schedules"}
 SECRET = ("datacube-wms-local-admin", "db_password")
 
 # The plan role's tasks, the quickest first.

@@ -40,4 +40,4 @@ def forget(session: Session, addresses: Iterable[str]) -> None:
 def tell_unread(around: Neighbourhood) -> None:
     """Say which states may not be read: whoever they belong to may manage the same objects."""
     if around.unread:
-        warn(f"These credentials may not read {', '.join(around.unread)}: whether the same is managed there is not known.")
+        warn(f"Not read: {', '.join(around.unread)}. Whether the same is managed there is not known.")

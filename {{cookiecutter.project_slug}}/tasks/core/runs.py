@@ -337,5 +337,4 @@ def _owner_only(path: str, flags: int) -> int:
 
 
 def _last_line(file: Path) -> str:
-    lines = file.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "no reason given"
+    return (file.read_text(errors="replace").strip().splitlines() or ["no reason given"])[-1]
