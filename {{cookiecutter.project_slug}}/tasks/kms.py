@@ -25,7 +25,7 @@ def status(context, workspace=None, json=False, endpoint_from_env=False):
     around = neighbours.look(session)
     holders = around.holders("aws_kms_key", key.id)
     rotation, others = keys.rotation(session, key), keys.other_aliases(session, key)
-    services = parameter_store.services(session, {key.alias, key.id, key.arn})
+    services = parameter_store.services(session, keys.names_of(session, key))
     if json:
         return emit(session.settings, {
             "alias": key.alias, "key_id": key.id, "state": key.state.value, "managed": managed, "services": services,

@@ -142,6 +142,8 @@ def unlock(context, workspace=None, confirm="", endpoint_from_env=False):
         raise Refused("The lock is no longer the one that was shown. Nothing was released.",
                       run=settings.command("state.unlock"))
     show("The lock is released.")
+    say("If the disk of that run is lost, what it was making in its last seconds may be in the account and in no state: "
+        "look in the next plan for what it would make a second time.")
 
 
 def _show_holder(holder: state_lock.Holder) -> None:

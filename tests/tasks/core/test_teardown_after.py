@@ -135,9 +135,9 @@ def test_a_secret_under_any_name_of_the_key_counts(session, ours, slug, called):
     session.client("kms").create_alias(AliasName=f"alias/{slug}-other", TargetKeyId=ours.id)
     place = ours.arn.rpartition(":")[0]
     wanted = called.format(*([place, slug] if called.startswith("{}:") else [slug]))
-    assert wanted in key.names_of(session, ours)
+    assert wanted in kms.names_of(session, ours)
     aws = CannedAws(session.settings, describe_parameters={"Parameters": [{"Name": "/theirs/a", "KeyId": wanted}]})
-    assert parameter_store.services(aws, key.names_of(session, ours)) == ["theirs"]
+    assert parameter_store.services(aws, kms.names_of(session, ours)) == ["theirs"]
 
 
 def test_a_key_whose_use_is_granted_to_somebody_stays(session, ours):

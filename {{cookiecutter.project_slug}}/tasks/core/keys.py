@@ -246,3 +246,10 @@ def _seen(session: Session, patience: float = 60) -> Key:
                               run=session.settings.command("bootstrap"))
         time.sleep(1)
     return key
+
+
+def names_of(session: Session, key: Key) -> set[str]:
+    """All that a parameter may call the key: its id and ARN, and each of its aliases, by name and by ARN."""
+    aliases = {key.alias, *other_aliases(session, key)}
+    place = key.arn.rpartition(":")[0]
+    return {key.id, key.arn, *aliases, *(f"{place}:{alias}" for alias in aliases)}

@@ -29,17 +29,10 @@ def find(session: Session) -> Key:
     return key
 
 
-def names_of(session: Session, key: Key) -> set[str]:
-    """All that a parameter may call the key: its id and ARN, and each of its aliases, by name and by ARN."""
-    aliases = {key.alias, *keys.other_aliases(session, key)}
-    place = key.arn.rpartition(":")[0]
-    return {key.id, key.arn, *aliases, *(f"{place}:{alias}" for alias in aliases)}
-
-
 def refusals(session: Session, key: Key, exported: bool) -> list[Refusal]:
     """What speaks against the key's deletion: who else uses it, a state that holds it, no copy of our own secrets."""
     found = []
-    others = sorted(set(parameter_store.services(session, names_of(session, key))) - set(exports.services(session)))
+    others = sorted(set(parameter_store.services(session, keys.names_of(session, key))) - set(exports.services(session)))
     if others:
         found.append(Refusal(key.alias, f"It encrypts the secrets of {', '.join(others)}, too: they would be lost.", LEAVE))
     found += _grants(session, key)

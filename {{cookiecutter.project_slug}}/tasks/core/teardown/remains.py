@@ -14,7 +14,6 @@ from .. import keys, parameter_store, registry, state_bucket
 from ..session import Session, error_code
 from ..state_file import State
 from . import bootstrapped, exports, kept
-from .key import names_of
 
 KEY = 1.0  # each month
 SNAPSHOT = 0.095  # each GiB and month, and so on
@@ -64,7 +63,7 @@ def _key(session: Session, state: State) -> Iterator[Remaining]:
     key = keys.find(session)
     if key is None:
         return
-    users = parameter_store.services(session, names_of(session, key))
+    users = parameter_store.services(session, keys.names_of(session, key))
     why = f"encrypts the secrets of {', '.join(users)}" if users else "encrypts nobody's secrets"
     yield Remaining("KMS key", f"{key.alias} ({key.id})", 0.0 if key.dies_at else KEY, f"{key.state.value}; {why}")
 
