@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from botocore import exceptions
 
+from half_answering_aws import HalfAnsweringAws
 from tasks.core import session as sessions
 from tasks.core import settings
 from tasks.core.console import Refused
@@ -211,3 +212,20 @@ def test_the_real_provider_reaches_the_embedded_account_through_a_foreign_shell(
     terraform("apply", "-input=false", "-auto-approve")
     assert json.loads(terraform("output", "-json"))["account"]["value"] == "000000000000"
     assert Path(tmp_path / "tf" / ".terraform").is_dir()
+
+
+def test_half_an_answer_is_asked_for_again(embedded, local, monkeypatch):
+    with HalfAnsweringAws(embedded.endpoint, refusals=2) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.address)
+        assert sessions.connect(local).require_account() == "000000000000"
+        assert aws.refused == 2
+
+
+def test_an_aws_that_never_answers_in_full_is_one_sentence(embedded, local, monkeypatch):
+    with HalfAnsweringAws(embedded.endpoint, refusals=1000) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.address)
+        with pytest.raises(Exception) as raised:
+            sessions.connect(local).require_account()
+        assert aws.refused == 5, "Five times in all."
+    told = sessions.explain(raised.value)
+    assert told.code == 1 and "\n" not in told.message and told.message.startswith("AWS's answer broke off")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import time
 from dataclasses import dataclass
 
 from . import embedded_aws, names
@@ -17,6 +18,9 @@ from .settings import Settings
 # What a caller's shell may hold for another account or network; in `local` none of it may leak in. Every AWS_ variable:
 # beside profiles and tokens also switches such as AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, which would lead Terraform to AWS.
 FOREIGN = re.compile(r"AWS_.*|(http|https|all)_proxy", re.IGNORECASE)
+
+QUESTIONS = ("Describe", "Get", "Head", "List", "Filter")
+PAUSES = (0.5, 1, 2, 4)  # seconds before a question is asked again
 
 SIGN_IN = "aws sso login, or aws-vault exec PROFILE -- invoke …"
 
@@ -36,10 +40,10 @@ class Session:
 
     def client(self, service: str, region: str | None = None):
         """A boto3 client of the workspace's account, in its region unless told."""
-        return _boto3_session(self).client(
+        return _asking_again(_boto3_session(self).client(
             service, region_name=region or self.settings.region, endpoint_url=self.endpoint,
             config=_config(self.settings.is_local),
-        )
+        ))
 
     @property
     def partition(self) -> str:
@@ -124,6 +128,27 @@ def _made(local: bool, region: str):
     return boto3.Session(names.LOCAL_ACCOUNT, "local", region_name=region, botocore_session=blind)
 
 
+def _asking_again(client):
+    """The client, with one more patience than boto3 has: a question whose answer broke off in the middle is asked again.
+
+    Only questions are: whether a change was made, half an answer does not say.
+    """
+    from botocore.parsers import ResponseParserError
+
+    call = client._make_api_call
+
+    def patient(operation: str, arguments: dict):
+        for pause in PAUSES if operation.startswith(QUESTIONS) else ():
+            try:
+                return call(operation, arguments)
+            except ResponseParserError:
+                time.sleep(pause)
+        return call(operation, arguments)
+
+    client._make_api_call = patient
+    return client
+
+
 def client_of_environment(service: str, region: str, hasty: bool = False):
     """A boto3 client for a process that was started with a session's ``environment``. ``hasty``: better not than slowly."""
     import boto3
@@ -151,6 +176,8 @@ def explain(error: Exception) -> TaskError:
         return Failed(f"{error} (AWS_PROFILE names it).", run="unset AWS_PROFILE")
     if kind in ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"):
         return Failed(f"AWS does not answer: {error}", run="invoke doctor")
+    if kind == "ResponseParserError":  # its own text holds the answer, and that may hold a secret
+        return Failed("AWS's answer broke off in the middle, again and again.", run="invoke doctor")
     response = getattr(error, "response", None)
     if response:
         code = response.get("Error", {}).get("Code", "")
