@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tasks import rotation, steps
+from tasks import applying, planning, rotation
 from tasks.core import containers, jobs, keys, parameter_store
 from tasks.core.console import BadInput, Failed, Interrupted, Refused, TookTooLong, WentWrong
 from tasks.core.plan import Change, Plan
@@ -108,8 +108,8 @@ def terraform(monkeypatch):
             raise seen["error"]
         seen["applied"].append((saved.plan, password(session, session.settings.admin_service)))
 
-    monkeypatch.setattr(steps, "plan", lambda terraform_, session: Saved(seen["plans"].pop(0)))
-    monkeypatch.setattr(steps, "apply", apply)
+    monkeypatch.setattr(planning, "plan", lambda terraform_, session: Saved(seen["plans"].pop(0)))
+    monkeypatch.setattr(applying, "apply", apply)
     return seen
 
 

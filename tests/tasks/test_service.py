@@ -184,8 +184,8 @@ def going_back(stack, monkeypatch):
         asked.append("plan")
         return plan
 
-    monkeypatch.setattr(service.steps, "plan", planned)
-    monkeypatch.setattr(service.steps, "apply", lambda *_: asked.append("apply"))
+    monkeypatch.setattr(service.planning, "plan", planned)
+    monkeypatch.setattr(service.applying, "apply", lambda *_: asked.append("apply"))
     return asked, digest
 
 
