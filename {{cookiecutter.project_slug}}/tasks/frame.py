@@ -28,8 +28,8 @@ def _on_sigterm(signum, frame):
 
 
 def _outside(error: Exception) -> TaskError | None:
-    """The sentence for an error of boto3, found by its module's name so that boto3 is not imported for it."""
-    if type(error).__module__.split(".")[0] in ("botocore", "boto3", "s3transfer"):
+    """The sentence for an error of AWS."""
+    if console.from_aws(error):
         from .core.session import explain
 
         return explain(error)

@@ -71,6 +71,11 @@ class Terminated(TaskError):
     code = 143
 
 
+def from_aws(error: Exception) -> bool:
+    """Whether an error is one of AWS's, by its module's name: boto3 is not imported for it."""
+    return type(error).__module__.split(".")[0] in ("botocore", "boto3", "s3transfer")
+
+
 def on_terminal(stream=None) -> bool:
     """Whether a person reads the stream (stderr unless told)."""
     return (stream or sys.stderr).isatty()

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..console import Interrupted, TaskError, Terminated, warn
+from ..console import Interrupted, TaskError, Terminated, from_aws, warn
 from ..session import explain
 from ..settings import Settings
-
-AWS = ("botocore", "boto3", "s3transfer")  # whose errors are AWS's
 
 
 @dataclass
@@ -62,7 +60,7 @@ def told(settings: Settings, standing: Standing, again: str) -> Iterator[None]:
 
 
 def _explained(error: Exception) -> TaskError | None:
-    return explain(error) if type(error).__module__.split(".")[0] in AWS else None
+    return explain(error) if from_aws(error) else None
 
 
 def _with(error: TaskError, sentence: str, again: str) -> TaskError:
