@@ -95,11 +95,12 @@ def leftovers(project) -> dict:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Every process that stands in the project's folder, but for the embedded AWS."""
+    """Every process that stands in the project's folder or below it, but for the embedded AWS."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(process / "cwd") == str(folder):
+            if Path(os.readlink(process / "cwd")).is_relative_to(folder) and b"serve.py" not in (
+                    process / "cmdline").read_bytes():
                 found.append((process / "cmdline").read_text().replace("\0", " "))
         except OSError:
             continue
