@@ -58,10 +58,12 @@ class Golden:
         shutil.copytree(self.project.folder, folder, symlinks=True)
         serve_at(folder, self.port)
         project = Project(folder, dict(self.project.environment))
-        project.must("local.up")
-        if not project.endpoint.endswith(f":{self.port}"):
-            project.end()
-            raise AssertionError("Something else listens on the port of the stack that is copied.")
+        try:
+            project.must("local.up")
+            assert project.endpoint.endswith(f":{self.port}"), "Something else listens on the port of the copied stack."
+        except BaseException:
+            project.end()  # or every later copy would find the port taken
+            raise
         return project
 
 

@@ -148,10 +148,10 @@ def look(home: Path) -> Server:
     stopped = Server(running=False, log=log if log.exists() else None, saved_at=_last_save(home))
     if not _held(home):
         return stopped
-    record = _record(home)
-    found = _ask(record["endpoint"]) if record else None
+    record = _record(home) or {}  # an earlier one's, maybe: this one writes its own when it answers
+    found = _ask(record["endpoint"]) if "endpoint" in record else None
     if not found or found["home"] != str(home.resolve()):
-        return replace(stopped, pid=record["pid"] if record else None, warning="It has started and does not answer yet.")
+        return replace(stopped, pid=record.get("pid"), warning="It has started and does not answer yet.")
     return replace(_described(found), log=log)
 
 
