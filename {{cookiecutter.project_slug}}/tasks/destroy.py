@@ -90,8 +90,8 @@ def destroy(context, workspace=None, json=False, confirm="", plan_only=False, al
     followed = _follow_earlier(session)
     _require_workable(session, wanted)
     state = _state(session)
-    if followed and not state.resources:
-        _tidy(session, earlier.whole(session, state))
+    if state.lineage and not state.resources and not plan_only:
+        _tidy(session, earlier.whole(session, state))  # a try that was killed at its very end has not come to it
     key = keys.find(session) if destroy_key else None
     if not state.resources and key is None:
         if followed:
