@@ -61,10 +61,10 @@ def test_destroying_one_leaves_the_other_its_secrets_and_destroying_both_leaves_
     assert chamber("read", "-q", "other-maps-local-admin", "db_password").strip() == password
     chamber("write", "other-maps-local", "note", "still writable")
     second.require_clean()
-    assert databases(second) == ["other-maps-local"]
+    assert databases(first) == ["other-maps-local"]
 
     second.must("destroy", "-w", "local", "--confirm", "local")
-    assert state_of(first.client("kms"), key) == "Enabled" and databases(second) == []
+    assert state_of(first.client("kms"), key) == "Enabled" and databases(first) == []
     assert chamber("read", "-q", "other-maps-local", "note").strip() == "still writable"
 
 
