@@ -279,8 +279,8 @@ def deployment_is_complete_when_its_tasks_are_healthy(room):
     settled = good.settle(15)["deployments"][0]["rolloutState"] == "COMPLETED" and good.targets == ["healthy"]
     seen = until(lambda: (bad.now["deployments"][0]["rolloutState"], bad.said), lambda found: found[0] == "COMPLETED" or any(
         "is unhealthy in (target-group" in each for each in found[1]), 15)
-    return settled and "has reached a steady state" in good.said[0] and seen[0] == "IN_PROGRESS" and any(
-        "codes: [404]" in each for each in seen[1])
+    return settled and seen[0] == "IN_PROGRESS" and any("codes: [404]" in each for each in seen[1]) and any(
+        "has reached a steady state" in each for each in good.said)
 
 
 @probe("ecs.failed-deployments-go")

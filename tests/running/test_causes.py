@@ -101,7 +101,7 @@ def test_the_key_of_the_secrets_is_disabled(faulty):
         with the_old_tasks_draw_maps(faulty):
             faulty.renew()
             said, run = failed(faulty, "service.wait")
-        assert "The key that encrypts the secrets is disabled." in said and run == "kms.rescue"
+        assert "The key that encrypts the secrets is disabled." in said and run == "kms.rescue", said
         said, run = failed(faulty, "service.run", "ranges")
         assert "The key that encrypts the secrets is disabled." in said and run == "kms.rescue"
         faulty.project.must(run, "--yes")

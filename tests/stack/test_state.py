@@ -53,12 +53,7 @@ def test_a_bucket_that_is_away_at_the_end_of_an_apply_costs_no_state(stack):
     stack.must("plan")
     applying = stack.begin("apply", "--yes")
     stack.wait_for_event(lambda event: event.get("type") == "apply_start" and event["hook"]["action"] == "update")
-    s3 = stack.client("s3")
-    for version in s3.list_object_versions(Bucket=STATE_BUCKET).get("Versions", []):
-        s3.delete_object(Bucket=STATE_BUCKET, Key=version["Key"], VersionId=version["VersionId"])
-    for marker in s3.list_object_versions(Bucket=STATE_BUCKET).get("DeleteMarkers", []):
-        s3.delete_object(Bucket=STATE_BUCKET, Key=marker["Key"], VersionId=marker["VersionId"])
-    s3.delete_bucket(Bucket=STATE_BUCKET)
+    delete_bucket(stack.client("s3"))
     _, said = applying.communicate(timeout=300)
     assert applying.returncode == 1 and "it waits on this disk" in said and "invoke recover" in said, said
 
@@ -68,6 +63,19 @@ def test_a_bucket_that_is_away_at_the_end_of_an_apply_costs_no_state(stack):
     assert stack.must("recover", "--yes", "--json").json["state"]["resources"] > 80
     stack.require_clean()
     assert not list((stack.folder / ".local" / "roots").rglob("terraform.tfstate.backup"))
+
+
+def delete_bucket(s3) -> None:
+    """The state is written there every few seconds meanwhile, so that it may be full again before it is gone."""
+    for _ in range(20):
+        held = s3.list_object_versions(Bucket=STATE_BUCKET)
+        for each in (*held.get("Versions", []), *held.get("DeleteMarkers", [])):
+            s3.delete_object(Bucket=STATE_BUCKET, Key=each["Key"], VersionId=each["VersionId"])
+        try:
+            return s3.delete_bucket(Bucket=STATE_BUCKET)
+        except s3.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "BucketNotEmpty"
+    raise AssertionError("The bucket is never empty.")
 
 
 def test_a_state_that_could_not_be_saved_stops_everything_until_it_is_pushed(stack):

@@ -24,6 +24,7 @@ from ministack.core import persistence
 
 log = logging.getLogger("local")
 
+IDLE = 3600  # seconds; every SDK lets go of an idle connection long before
 QUIET_AFTER = 60  # seconds without a request after which the account is taken to be at rest
 
 
@@ -79,9 +80,11 @@ class Server:
             loop.add_signal_handler(number, self.stop)
         config = Config()
         config.bind = [f"fd://{each.detach()}" for each in self.listeners]
-        # One request a connection. Under load a connection that was kept lost an answer now and then: the provider's
-        # client asked again, and a role that it had just made "already exists".
+        # One request a connection, and an idle one is the client's to close. Hypercorn closes it after five seconds, also
+        # when a request is just being read: what it makes is made, its answer is lost, and the provider, which asks every
+        # five seconds, asks again for a role that "already exists".
         config.keep_alive_max_requests = 0
+        config.keep_alive_timeout = IDLE
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
         saver = asyncio.create_task(self._save_regularly(save_every))

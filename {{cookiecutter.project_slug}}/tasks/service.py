@@ -13,6 +13,7 @@ from . import applying, planning, steps
 from .core import console, containers, ecs_tasks, jobs, pins, revisions, service_deployments, shell, watch
 from .core import settings as project
 from .core.console import BadInput, Interrupted, Refused, WentWrong, say, show
+from .core.service_deployments import RolledBack
 from .core.session import Session, connect
 from .core.terraform import Terraform
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, positional, task
@@ -104,25 +105,26 @@ def wait(context, service="", workspace=None, timeout=str(containers.LIMIT // 60
     minutes = _number(timeout, "--timeout")
     stack = deployed(workspace, endpoint_from_env)
     chosen = stack.services(service)
-    gone = {each["service"]: arn for each in chosen.values()
-            if (arn := service_deployments.rolled_back_lately(stack.session, stack.cluster, each["service"]))}
-    follow(stack.session, stack.cluster, chosen.values(), minutes, made=gone)
+    over = {each["service"]: service_deployments.rolled_back_lately(stack.session, stack.cluster, each["service"])
+            for each in chosen.values()}
+    follow(stack.session, stack.cluster, chosen.values(), minutes, over=over)
     if json:
         return emit(stack.session.settings, {"services": [_row(stack, *each) for each in sorted(chosen.items())]})
     show(f"{', '.join(sorted(chosen))}: deployed, and healthy.")
 
 
 def follow(session: Session, cluster: str, services: Iterable[dict], minutes: float = containers.LIMIT / 60,
-           made: dict[str, str] | None = None) -> list[containers.Service]:
+           made: dict[str, str] | None = None, over: dict[str, RolledBack | None] | None = None) -> list[containers.Service]:
     """Follow the deployments of services (as the outputs tell of them) until they run, showing how far they are.
 
     made  ECS service -> the id of the deployment to follow; else that of its task definition
+    over  ECS service -> its deployment, when that was rolled back already
     Raises WentWrong (5) and TookTooLong (6).
     """
     with watch.shown() as (on_progress, on_say):
         followings = [
-            containers.Following(session, cluster, each["service"], each["task_definition"],
-                                 (made or {}).get(each["service"]), on_say) for each in services
+            containers.Following(session, cluster, name := each["service"], each["task_definition"], (made or {}).get(name),
+                                 on_say, (over or {}).get(name)) for each in services
         ]
         try:
             return containers.wait_for_all(followings, on_progress, minutes * 60)

@@ -10,6 +10,7 @@ import pytest
 from canned_aws import CannedAws, definition, events, task
 from tasks.core import containers, ecs_tasks
 from tasks.core.console import TookTooLong, WentWrong
+from tasks.core.service_deployments import RolledBack
 
 OLD, NEW, NEWER = (f"arn:aws:ecs:ap-southeast-2:000000000000:task-definition/small-ows:{number}" for number in (1, 2, 3))
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -60,10 +61,12 @@ def no_pauses(monkeypatch):
 @pytest.fixture
 def wait(local):
     def until_deployed(
-        *story: dict | None, limit: float = 60, tell=lambda service: None, say=lambda text: None, id=None, **canned
+        *story: dict | None, limit: float = 60, tell=lambda service: None, say=lambda text: None, id=None, over=None,
+        **canned,
     ):
         aws = CannedAws(local, describe_services=answers(*story), **canned)
-        return containers.wait_until_deployed(aws, "small", "ows", NEW, tell, limit, poll=0, on_say=say, id=id)
+        following = containers.Following(aws, "small", "ows", NEW, id, say, over)
+        return containers.wait_for_all([following], tell, limit, poll=0)[0]
 
     return until_deployed
 
@@ -198,6 +201,19 @@ def test_a_roll_back_tells_why_the_task_ended_what_it_said_last_and_what_to_run(
     assert "The database refuses the password of wms" in said
     assert "Essential container in task exited; exit code 3" in said and PASSWORD in said
     assert wrong.value.run == "invoke service.run init-db"
+
+
+def test_a_roll_back_that_was_over_before_anybody_looked_is_told_by_its_own_tasks_newest_first(wait):
+    """The earlier ones ran the same revision, and ended for a reason that is no more."""
+    canned, logs = failing(), {"1": "server closed the connection unexpectedly", "2": "no match", "3": PASSWORD}
+    canned["describe_tasks"]["tasks"] = [
+        {**canned["describe_tasks"]["tasks"][0], "taskArn": f"arn:aws:ecs:r:0:task/small/{minute}",
+         "createdAt": START + timedelta(minutes=minute)} for minute in (1, 3, 2)]
+    canned["get_log_events"] = lambda logStreamName, **_: events(logs[logStreamName[-1]])()
+    over = RolledBack("arn:d-2", begun=START + timedelta(minutes=2))
+    with pytest.raises(WentWrong, match="refuses the password of wms") as wrong:
+        wait(service(deployment("d-3", NEW, "COMPLETED", running=2)), over=over, **canned)
+    assert wrong.value.run == "invoke service.run init-db" and "Task 3 stopped" in wrong.value.message
 
 
 def test_a_task_that_ends_badly_is_told_once_and_while_it_happens(wait):

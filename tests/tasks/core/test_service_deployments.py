@@ -26,4 +26,6 @@ def deployment(status: str, minutes: float) -> dict:
 ])
 def test_only_the_last_one_counts_and_only_when_it_is_recent(local, listed, found):
     aws = CannedAws(local, list_service_deployments={"serviceDeployments": [deployment(*each) for each in listed]})
-    assert rolled_back_lately(aws, "maps", "maps-ows") == found
+    over = rolled_back_lately(aws, "maps", "maps-ows")
+    assert (over and over.arn) == found
+    assert over is None or datetime.now(timezone.utc) - over.begun < timedelta(minutes=2)

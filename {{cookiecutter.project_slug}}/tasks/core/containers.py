@@ -14,6 +14,7 @@ from datetime import datetime
 from . import diagnosis, ecs_tasks, targets
 from .console import TaskError, TookTooLong, WentWrong
 from .ecs_tasks import Ending
+from .service_deployments import RolledBack
 from .session import Session
 
 POLL = 3  # seconds; AWS's own waiter looks every 15
@@ -131,12 +132,13 @@ class Following:
 
     id      of the deployment; found by its task definition when it is not given
     on_say  is told ECS's events and the tasks that end badly, each once
+    over    the deployment, when it was rolled back before anybody followed it
     """
 
     def __init__(self, session: Session, cluster: str, name: str, task_definition: str, id: str | None = None,
-                 on_say: Say = lambda text: None):
+                 on_say: Say = lambda text: None, over: RolledBack | None = None):
         self.session, self.cluster, self.name = session, cluster, name
-        self.task_definition, self.id, self.say = task_definition, id, on_say
+        self.task_definition, self.id, self.say, self._over = task_definition, over.arn if over else id, on_say, over
         self.service: Service | None = None
         self.made: Deployment | None = None
         self.endings: dict[str, Ending] = {}  # by task
@@ -183,11 +185,16 @@ class Following:
             said.append(f"\n{known.cause}")
         return TookTooLong("".join(said), run=known.run if known else self.session.settings.command("service.status"))
 
+    @property
+    def _begun(self) -> datetime | None:
+        """When the deployment was made, as far as that is known."""
+        return self.made.created_at if self.made else self._over.begun if self._over else None
+
     def _tell(self) -> None:
         """Tell what is new: events since the deployment was made, and its tasks that ended badly."""
         if not self._events and self.done:  # it was over before we looked: what happened then is no news
             self._events.update(event.id for event in self.service.events)
-        begun = self.made.created_at if self.made else None
+        begun = self._begun
         for event in reversed(self.service.events):
             if event.id and event.id not in self._events:
                 self._events.add(event.id)
@@ -210,7 +217,7 @@ class Following:
     def _is_ours(self, task: ecs_tasks.Task) -> bool:
         if self.made and task.started_by == self.made.id:
             return True
-        begun = self.made.created_at if self.made else None
+        begun = self._begun
         return task.definition == self.task_definition and not (begun and task.created_at and task.created_at < begun)
 
     def _replaced(self) -> str:
@@ -238,8 +245,8 @@ class Following:
 
     def _ending(self) -> Ending | None:
         """The newest ending that we understand, else the newest."""
-        newest_first = sorted(reversed(self.endings.values()), key=lambda ending: not ending.understood)
-        return newest_first[0] if newest_first else None
+        return max(self.endings.values(), default=None, key=lambda ending: (
+            ending.understood, ending.task.created_at.timestamp() if ending.task.created_at else 0))
 
     def _known(self) -> diagnosis.Diagnosis | None:
         """What is wrong: from an ending, else from what a task that still runs says, and from targets and events."""
@@ -254,21 +261,13 @@ class Following:
         return ending.diagnosis if ending and ending.diagnosis and (not found or found.vague) else found
 
 
-def wait_until_deployed(session: Session, cluster: str, name: str, task_definition: str,
-                        on_progress: Callable[[Service], None], limit: float = LIMIT, poll: float = POLL,
-                        on_say: Say = lambda text: None, id: str | None = None) -> Service:
-    """Follow the deployment of a task definition, by its id, until ECS calls it completed and its targets are healthy.
-
-    A service that is stable again after a rollback has not been deployed: that raises WentWrong (5), as does a
-    deployment that failed or was replaced by another one. Raises TookTooLong (6) after ``limit`` seconds.
-    """
-    following = Following(session, cluster, name, task_definition, id, on_say)
-    return wait_for_all([following], on_progress, limit, poll)[0]
-
-
 def wait_for_all(followings: Sequence[Following], on_progress: Callable[[Service], None], limit: float = LIMIT,
                  poll: float = POLL) -> list[Service]:
-    """Follow several deployments at once until all are done; the first that goes wrong is raised after the others' end."""
+    """Follow deployments, all at once, until ECS calls them completed and their targets are healthy.
+
+    A service that is stable again after a rollback has not been deployed: that raises WentWrong (5), as does a deployment
+    that failed or was replaced by another one; after the others' end. Raises TookTooLong (6) after ``limit`` seconds.
+    """
     deadline, going, wrong = time.monotonic() + limit, list(followings), []
     while going:
         for following in list(going):

@@ -3,6 +3,7 @@ service that is back at what it ran before looks as if nothing had ever happened
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from .session import Session, error_code
@@ -10,8 +11,16 @@ from .session import Session, error_code
 LATELY = timedelta(minutes=15)
 
 
-def rolled_back_lately(session: Session, cluster: str, service: str) -> str | None:
-    """ARN of the service's last deployment when that was rolled back and not long ago; else None.
+@dataclass(frozen=True)
+class RolledBack:
+    """A deployment that is over; ``begun`` (UTC) is when it was made: older tasks were not its own."""
+
+    arn: str
+    begun: datetime
+
+
+def rolled_back_lately(session: Session, cluster: str, service: str) -> RolledBack | None:
+    """The service's last deployment when that was rolled back and not long ago; else None.
 
     None also for who may not look (ecs:ListServiceDeployments): what then counts is the service as it is.
     """
@@ -25,4 +34,6 @@ def rolled_back_lately(session: Session, cluster: str, service: str) -> str | No
         return None
     last = max(listed, key=lambda made: made["createdAt"])
     recent = datetime.now(timezone.utc) - last["createdAt"] < LATELY
-    return last["serviceDeploymentArn"] if last["status"].startswith("ROLLBACK") and recent else None
+    if not last["status"].startswith("ROLLBACK") or not recent:
+        return None
+    return RolledBack(last["serviceDeploymentArn"], last["createdAt"])

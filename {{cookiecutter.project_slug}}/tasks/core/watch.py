@@ -42,7 +42,7 @@ class Watch:
 
 @contextmanager
 def shown() -> Iterator[tuple[Watch, Callable[[str], None]]]:
-    """Answers (on_progress, on_say) for `containers.wait_until_deployed` and `wait_for_all`."""
+    """Answers (on_progress, on_say) for `containers.wait_for_all`."""
     if not on_terminal():
         yield Watch(say), say
         return
