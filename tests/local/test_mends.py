@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -66,6 +68,22 @@ def _refused(call: Callable, **arguments) -> str:
     except ClientError as error:
         return error.response["Error"]["Code"]
     return ""
+
+
+# HTTP
+
+
+@probe("http.whole-answers")
+def head_and_body_come_together(aws):
+    """In one packet each of fifty times; apart they come in one only when the machine is busy."""
+    address = urlsplit(aws("sts").meta.endpoint_url)
+    return all(_first_packet(address.hostname, address.port).partition(b"\r\n\r\n")[2] for _ in range(50))
+
+
+def _first_packet(host: str, port: int) -> bytes:
+    with socket.create_connection((host, port), timeout=10) as asking:
+        asking.sendall(b"GET /_local HTTP/1.1\r\nHost: x\r\n\r\n")
+        return asking.recv(65536)
 
 
 # ECS

@@ -80,9 +80,8 @@ class Server:
             loop.add_signal_handler(number, self.stop)
         config = Config()
         config.bind = [f"fd://{each.detach()}" for each in self.listeners]
-        # One request a connection, and an idle one is the client's to close. Hypercorn closes it after five seconds, also
-        # when a request is just being read: what it makes is made, its answer is lost, and the provider, which asks every
-        # five seconds, asks again for a role that "already exists".
+        # One request a connection, and an idle one is the client's to close: Hypercorn would do so after five seconds, also
+        # when a request is just being read, and its answer would be lost.
         config.keep_alive_max_requests = 0
         config.keep_alive_timeout = IDLE
         config.graceful_timeout = 1
