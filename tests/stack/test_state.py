@@ -33,9 +33,7 @@ def test_a_second_workspace_of_one_account_has_a_state_of_its_own(stack):
 def test_a_lock_that_a_dead_run_left_elsewhere_is_explained_and_released_after_a_typed_name(stack):
     lock = {"ID": "5a1e-77", "Operation": "OperationTypeApply", "Info": "", "Who": "anna@desk", "Version": "1.11.4",
             "Created": "2026-01-02T03:04:05Z", "Path": "x"}
-    key = next(entry["Key"] for entry in stack.client("s3").list_objects_v2(Bucket=STATE_BUCKET)["Contents"]
-               if entry["Key"].endswith(".tfstate"))
-    stack.client("s3").put_object(Bucket=STATE_BUCKET, Key=f"{key}.tflock", Body=json.dumps(lock))
+    stack.client("s3").put_object(Bucket=STATE_BUCKET, Key=f"{state_key(stack)}.tflock", Body=json.dumps(lock))
 
     locked = stack.invoke("plan")
     assert locked.code == 3 and "Somebody else holds the state's lock" in locked.err and "invoke state.unlock" in locked.err
@@ -76,6 +74,32 @@ def delete_bucket(s3) -> None:
         except s3.exceptions.ClientError as error:
             assert error.response["Error"]["Code"] == "BucketNotEmpty"
     raise AssertionError("The bucket is never empty.")
+
+
+def test_a_state_that_a_colleague_has_overtaken_gives_way_and_what_only_it_knew_is_adopted(stack):
+    """The lid was closed in the middle of an apply; elsewhere its lock was released, and somebody deployed."""
+    address, ours = "module.ec2_instances.aws_launch_template.launch", stack.terraform("state", "pull")
+    stack.terraform("state", "rm", address)  # theirs never heard of it
+    folder = stack.folder / ".local" / "roots" / "local" / "state"
+    waiting = folder / "local" / "terraform.tfstate"
+    waiting.parent.mkdir(parents=True, exist_ok=True)
+    waiting.write_text(ours)
+    (folder / "place.json").write_text(json.dumps({
+        "file": str(waiting), "bucket": STATE_BUCKET, "key": state_key(stack), "account": "000000000000",
+        "region": "ap-southeast-2", "lock": "of-then", "etag": "of-then", "sha256": "of-then"}))
+
+    for task in (("plan",), ("state.restore", "--file", str(waiting)), ("deploy", "--yes")):
+        refused = stack.invoke(*task)
+        assert refused.code == 3 and "run: invoke recover" in refused.err, refused.err
+    recovered = stack.must("recover", "--yes")
+    assert "written by somebody else since" in recovered.err and f"{address} is in the state again" in recovered.out
+    assert not waiting.exists() and any((stack.folder / ".local" / "states" / "local").glob("*.tfstate"))
+    stack.require_clean()
+
+
+def state_key(project) -> str:
+    listed = project.client("s3").list_objects_v2(Bucket=STATE_BUCKET)["Contents"]
+    return next(entry["Key"] for entry in listed if entry["Key"].endswith(".tfstate"))
 
 
 def test_a_state_that_could_not_be_saved_stops_everything_until_it_is_pushed(stack):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from .core import (
     adoption_root,
@@ -16,6 +16,7 @@ from .core import (
     runs,
     saved_plan,
     terraform,
+    unfinished,
     working_root,
 )
 from .core.console import Failed, Refused, say
@@ -37,20 +38,25 @@ def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_repla
         raise Refused(f"The database password has changed since the plan (version {saved.facts['password_version']}, now "
                       f"{version}).", run=settings.command("plan"))
     with holding(session, "apply") as lock:
-        run = _begin(terraform_, session, saved, "stack", lock, password)
+        run = _start(terraform_, session, _take(session, saved, lock), "stack", password)
     follow(session, run)
 
 
 def apply_adoption(terraform_: Terraform, session: Session, saved: SavedPlan) -> None:
     """Apply a plan that only takes what is there into the state. It needs no secret."""
     with holding(session, "apply") as lock:
-        run = _begin(terraform_, session, saved, adoption_root.KIND, lock, PLACEHOLDER)
+        run = _start(terraform_, session, _take(session, saved, lock), adoption_root.KIND, PLACEHOLDER)
     follow(session, run)
 
 
-def begin_teardown(terraform_: Terraform, session: Session, saved: SavedPlan, lock: str) -> runs.Run:
-    """Begin the apply of a teardown's plan, while its lock is held. It needs no secret, and none may be left to be read."""
-    return _begin(terraform_, session, saved, "teardown", lock, PLACEHOLDER)
+def take_teardown(session: Session, saved: SavedPlan, lock: str) -> SavedPlan:
+    """Take a teardown's plan while its lock is held: the last that can refuse it. Nothing is stopped before this."""
+    return _take(session, saved, lock)
+
+
+def begin_teardown(terraform_: Terraform, session: Session, taken: SavedPlan) -> runs.Run:
+    """Begin the apply of a teardown's plan that was taken. It needs no secret, and none may be left to be read."""
+    return _start(terraform_, session, taken, "teardown", PLACEHOLDER)
 
 
 def password_version(session: Session) -> int:
@@ -76,10 +82,13 @@ def holding(session: Session, operation: str) -> Iterator[str]:
             kept_state.release_ours(session)
 
 
-def _begin(terraform_: Terraform, session: Session, saved: SavedPlan, root: str, lock: str, password: str) -> runs.Run:
-    settings = session.settings
+def _take(session: Session, saved: SavedPlan, lock: str) -> SavedPlan:
     kept_state.fetch(session, lock)
-    taken = saved_plan.take(settings, saved)
+    return saved_plan.take(session.settings, saved)
+
+
+def _start(terraform_: Terraform, session: Session, taken: SavedPlan, root: str, password: str) -> runs.Run:
+    settings = session.settings
     return terraform_.apply(taken.file, password, working_root.folder(settings, root), kept_state.record_file(settings),
                             kind="destroy" if taken.kind == "teardown" else "apply")
 
@@ -102,7 +111,9 @@ def _note_ended(session: Session) -> None:
     run, taken = runs.find(session.settings), saved_plan.taken(session.settings)
     if run is None or run.running or not run.changes:
         return
-    recovery.note(session.settings, run, whole=bool(taken and taken.whole))
+    unfinished.note(session.settings, run, whole=bool(taken and taken.whole))
+    with suppress(Exception):  # for who has another disk; this one knows it
+        unfinished.share(session)
     for change in taken.plan.changes if taken and run.code == 0 else ():
         if change.imported:
             for line in recovery.finish(session, change.type, change.imported):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import frame
-from .core import consent, console, embedded_aws, kept_state, recovery, runs, settings
+from .core import consent, console, embedded_aws, kept_state, runs, settings, unfinished
 from .core.console import BadInput, Refused
 from .core.embedded_aws import Server
 from .core.settings import Settings
@@ -49,7 +49,7 @@ def reset(context, workspace="local", confirm="", json=False):
     consent.typed(consent.names_of(local), confirm, "empty it", "invoke local.reset --confirm local")
     server = embedded_aws.reset(local.root, console.say)
     kept_state.discard(local)  # what an interrupted run has left belongs to an account that is gone
-    recovery.forget(local)
+    unfinished.forget(local)
     _report(local, server, json)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from . import applying, planning, steps
-from .core import console, kept_state, recovery, runs
+from .core import console, kept_state, runs, state_file, state_history, unfinished
 from .core import settings as project
 from .core.console import Failed, say, show
 from .core.session import Session, connect
@@ -46,16 +48,29 @@ def bring_state_home(session: Session, yes: bool) -> dict | None:
         if run is None or file == session.settings.root / file.name:
             raise
         console.warn(f"{torn.message} The bucket's is used; what was made since is looked for.")
-        recovery.note(session.settings, run)
+        unfinished.note(session.settings, run)
         kept_state.give_up(session)
+        return None
+    except kept_state.Overtaken as overtaken:
+        console.warn(overtaken.message)
+        console.confirm("Go on from theirs, and look in the account for what only this one knows of?", yes)
+        _give_way(session, file)
         return None
     say(f"The state is in the bucket again: serial {pushed.serial}, {len(pushed.resources)} resources.")
     return {"serial": pushed.serial, "resources": len(pushed.resources)}
 
 
+def _give_way(session: Session, file: Path) -> None:
+    """Let the bucket's state hold, and take what only the one on this disk knows for unfinished; a copy of that stays."""
+    ours, theirs = state_file.parse(file.read_bytes()), state_file.load(session)
+    say(f"Yours is kept in {state_history.keep(session.settings, file.read_bytes()).relative_to(session.settings.root)}.")
+    unfinished.note_addresses(session.settings, ours.addresses - theirs.addresses)
+    kept_state.give_up(session)
+
+
 def adopt_unfinished(terraform_: Terraform, session: Session, yes: bool) -> dict[str, str]:
     """Take what was in the making into the state; answers address -> id. Looks once more afterwards."""
-    begun = recovery.noted(session.settings)
+    begun = unfinished.everywhere(session)
     if not begun:
         return {}
     found = planning.look_for_unfinished(terraform_, session, begun)
@@ -67,5 +82,6 @@ def adopt_unfinished(terraform_: Terraform, session: Session, yes: bool) -> dict
         left = planning.look_for_unfinished(terraform_, session, begun)
         if left:
             raise Failed(f"Still not in the state: {', '.join(left)}.", run=session.settings.command("recover"))
-    recovery.forget(session.settings)
+    unfinished.forget(session.settings)
+    unfinished.share(session)
     return found

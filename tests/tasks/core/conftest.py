@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import runs
+from tasks.core import events, runs
 from tasks.core.processes import alive
 from tasks.core.session import Session
 from tasks.core.settings import Settings
@@ -120,7 +120,7 @@ def planned(local: Settings) -> Callable[[Terraform], tuple[Path, list[dict]]]:
         file = local.root / "test.tfplan"
         run = terraform.plan(file, {"db_password_version": 1})
         code = runs.follow(run, on_event=lambda event: None)
-        assert code in (0, 2), (runs.errors(run.events()), runs.stderr(run))
+        assert code in (0, 2), (events.errors(run.events()), runs.stderr(run))
         return file, run.events()
 
     return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -9,7 +10,7 @@ import sys
 
 import pytest
 
-from tasks.core import kept_state, runs, state_file, state_keeper, state_lock, working_root
+from tasks.core import kept_state, runs, state_file, state_keeper, state_lock, unfinished, working_root
 from tasks.core.console import Failed, Refused
 from tasks.core.initialise import state_object
 
@@ -55,7 +56,8 @@ def keeper(aws, monkeypatch):
     """`keeper()` is what the supervisor has, in its environment."""
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
-    return lambda: state_keeper.Keeper(kept_state.record_file(aws.settings))
+    events = aws.settings.private_dir("runs", aws.settings.workspace) / "events.jsonl"
+    return lambda: state_keeper.Keeper(kept_state.record_file(aws.settings), events)
 
 
 def test_what_the_bucket_has_comes_to_this_disk_for_its_owner_only(aws, bucket, file):
@@ -172,6 +174,75 @@ def test_a_write_whose_answer_got_lost_is_no_strangers(aws, bucket, file, keeper
         kept._push(Lost())
     file.write_bytes(state(5))
     assert kept_state.push_left(aws, file).serial == 5 and bucket.content == state(5)
+
+
+def test_after_a_lost_answer_the_run_itself_brings_what_comes_later(aws, bucket, file, keeper, monkeypatch):
+    """The bucket holds what was sent then, and no longer what was read: it is ours all the same."""
+    monkeypatch.setattr(state_keeper, "PATIENCE", 0)
+    bucket.put(state(3))
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept = keeper()
+    for serial in (4, 5):  # of two answers both get lost; the second write was refused, which nobody heard
+        file.write_bytes(state(serial))
+        kept._look()
+        with pytest.raises(OSError):
+            kept._push(AnswersGetLost(aws, kept.place))
+    file.write_bytes(state(6, resources=2))
+    assert kept.finish() is None and bucket.content == state(6, resources=2) and not file.exists()
+
+
+class AnswersGetLost:
+    """S3 that does what it is told, and is not heard."""
+
+    def __init__(self, aws, place):
+        self.s3, self.place = aws.client("s3"), place
+
+    def put_object(self, **arguments):
+        with contextlib.suppress(self.s3.exceptions.ClientError):
+            self.s3.put_object(**arguments)
+        raise OSError("the answer got lost")
+
+
+def test_a_state_whose_like_is_gone_from_the_bucket_is_brought_there(aws, bucket, file):
+    bucket.put(state(3))
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    file.write_bytes(state(4, resources=2))
+    bucket.s3.delete_object(Bucket=bucket.name, Key=bucket.key)
+    assert kept_state.push_left(aws, file).serial == 4 and bucket.content == state(4, resources=2)
+
+
+def test_a_full_disk_does_not_cost_the_state_that_waits_on_it(aws, bucket, file, keeper, monkeypatch):
+    """What is whole is not written again; over what is torn the last whole one goes, aside first."""
+    monkeypatch.setattr(state_keeper, "PATIENCE", 0)
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept = keeper()
+    file.write_bytes(state(4, resources=2))
+    kept._look()
+    bucket.put(state(9, lineage="theirs"))
+    with monkeypatch.context() as full:
+        full.setattr(state_keeper.Path, "write_bytes", _no_space)
+        assert "PreconditionFailed" in kept.finish() and file.read_bytes() == state(4, resources=2)
+    file.write_bytes(state(5)[:20])
+    assert "PreconditionFailed" in kept.finish() and file.read_bytes() == state(4, resources=2)
+
+
+def _no_space(*arguments):
+    raise OSError(28, "No space left on device")
+
+
+def test_what_is_being_made_is_told_beside_the_state_for_who_has_not_this_disk(aws, bucket, file, keeper, monkeypatch):
+    monkeypatch.setattr(state_keeper, "NOTE_EVERY", 0)
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept = keeper()
+    for address, told in (("aws_vpc.a", ["aws_vpc.a"]), ("aws_eip.b", ["aws_eip.b", "aws_vpc.a"])):
+        event = {"type": "apply_start", "hook": {"action": "create", "resource": {"addr": address}}}
+        with open(kept.events, "a") as events:
+            events.write(json.dumps(event) + "\n")
+        kept.tick()
+        assert unfinished.everywhere(aws) == told
+    assert unfinished.noted(aws.settings) == []
+    unfinished.share(aws)  # as at the end of an apply that left nothing
+    assert unfinished.everywhere(aws) == []
 
 
 def test_nothing_is_pushed_or_given_back_while_a_run_goes_on(aws, bucket, file):

@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from canned_aws import CannedAws, refusal
-from tasks.core import recovery, runs, state_bucket, state_file, state_lock
+from tasks.core import recovery, runs, state_bucket, state_file, state_lock, unfinished
 from tasks.core.console import Refused, TookTooLong
 from tasks.core.initialise import state_object
 
@@ -57,14 +57,14 @@ def test_what_was_begun_is_known_in_its_order_completed_or_not():
     """Terraform says that something is complete before its state has it, and a kill may fall in between."""
     events = [{"type": "version"}, event("b"), event("a"), event("c"), event("a", "apply_complete"),
               event("c", "apply_errored"), event("r", action="read"), event("u", action="update")]
-    assert recovery.begun(events) == ["b", "a", "c"]
+    assert unfinished.begun(events) == ["b", "a", "c"]
 
 
 def test_the_create_of_a_replacement_counts_and_its_delete_does_not():
     new_first = [event("a"), event("a", "apply_complete"), event("a", action="delete")]
     old_first = [event("b", action="delete"), event("b", "apply_complete", "delete"), event("b")]
     beside_it_an_older_one_goes = [event("c"), event("c", action="delete"), event("c", "apply_complete", "delete")]
-    assert recovery.begun(new_first + old_first + beside_it_an_older_one_goes) == ["a", "b", "c"]
+    assert unfinished.begun(new_first + old_first + beside_it_an_older_one_goes) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -73,14 +73,14 @@ def test_it_is_kept_in_mind_until_an_apply_succeeds(local, code):
         script = "import json, sys\n" + "".join(f"print({json.dumps(event(each))!r})\n" for each in addresses)
         run = runs.start(local, "apply", [sys.executable, "-c", f"{script}sys.exit({code})"], dict(os.environ))
         runs.follow(run, ignore)
-        recovery.note(local, run)
+        unfinished.note(local, run)
         return run
 
     ended(1, "b")
     ended(1, "a", "b")
-    assert recovery.noted(local) == ["a", "b"]
+    assert unfinished.noted(local) == ["a", "b"]
     ended(code, "c")
-    assert recovery.noted(local) == ([] if code == 0 else ["a", "b", "c"])
+    assert unfinished.noted(local) == ([] if code == 0 else ["a", "b", "c"])
 
 
 def test_an_apply_of_a_part_forgets_nothing(local):
@@ -89,8 +89,8 @@ def test_an_apply_of_a_part_forgets_nothing(local):
         script = f"import sys\nprint({json.dumps(event('a'))!r})\nsys.exit({code})"
         run = runs.start(local, "apply", [sys.executable, "-c", script], dict(os.environ))
         runs.follow(run, ignore)
-        recovery.note(local, run, whole=whole)
-        assert recovery.noted(local) == noted
+        unfinished.note(local, run, whole=whole)
+        assert unfinished.noted(local) == noted
 
 
 def test_every_type_of_the_stack_has_a_finder_or_a_reason_why_not(project_source):

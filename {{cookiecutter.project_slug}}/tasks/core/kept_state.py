@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from .initialise import state_object
 from .processes import read_json, write_json
 from .session import Session, error_code
 from .settings import Settings
-from .state_bucket import owned, read
+from .state_bucket import owned, read, whole
 from .state_file import State
 
 HEADERS = {"ServerSideEncryption": "AES256", "ContentType": "application/json"}
@@ -29,13 +30,17 @@ class Torn(Failed):
     """A state whose writing was cut off: Terraform writes its file in place."""
 
 
+class Overtaken(Refused):
+    """Somebody else has written the state in the bucket since this one was read from it."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a state lies, for a process that has no settings: files may change while Terraform works.
 
     etag    the version in the bucket that the state on this disk was made from; empty: there was none
     sha256  of that version
-    sent    of what was being written to the bucket last: the answer to it may have got lost
+    sent    of all that was written to the bucket since, without an answer: any of it may have arrived
     """
 
     file: str
@@ -46,7 +51,7 @@ class Place:
     lock: str
     etag: str = ""
     sha256: str = ""
-    sent: str = ""
+    sent: Sequence[str] = ()
 
     @property
     def unsaved(self) -> bool:
@@ -80,8 +85,7 @@ def fetch(session: Session, lock: str = "") -> Place:
     require_saved(settings)
     place = _at(session, file, lock)
     try:
-        answer = session.client("s3").get_object(**owned(session, place.key))
-        content, etag = answer["Body"].read(), answer["ETag"]
+        content, etag = whole(session.client("s3"), **owned(session, place.key))
     except Exception as error:
         if error_code(error) != "NoSuchKey":
             raise
@@ -125,7 +129,7 @@ def require_saved(settings: Settings) -> None:
 def push_left(session: Session, file: Path) -> State:
     """Bring a state that waits on this disk to the bucket, and give its lock back; answers it.
 
-    Raises Refused (3) while a run goes on, and when the bucket's state is not the one that this one was made from.
+    Raises Refused (3) while a run goes on, and Overtaken when the bucket's is not the one that this one was made from.
     """
     settings = session.settings
     with runs.one_task_at_a_time(settings), runs.none_going_on(settings):
@@ -156,23 +160,23 @@ def push_left(session: Session, file: Path) -> State:
 def _present(session: Session) -> tuple[bytes, str] | None:
     """The bucket's state and its ETag; None when there is none."""
     try:
-        answer = session.client("s3").get_object(**owned(session, state_object(session.settings)))
+        return whole(session.client("s3"), **owned(session, state_object(session.settings)))
     except Exception as error:
         if error_code(error) != "NoSuchKey":
             raise
         return None
-    return answer["Body"].read(), answer["ETag"]
 
 
 def _require_same_origin(session: Session, place: Place, content: bytes,
                          present: tuple[bytes, str] | None) -> None:
-    """Raise Refused (3) when somebody else has written since: what they wrote must not be lost either."""
-    there = digest(present[0]) if present else ""
-    if there not in (place.sha256, place.sent, digest(content)):
+    """Raise Overtaken (3) when somebody else has written since: what they wrote must not be lost either.
+
+    Where nothing is left of the state in the bucket, this one is all that there is.
+    """
+    if present and digest(present[0]) not in (place.sha256, *place.sent, digest(content)):
         file = _shown(session.settings, Path(place.file))
-        raise Refused("The state in the bucket has been written by somebody else since. Nothing was written; yours is in "
-                      f"{file}. Look at both (state.history) before you put yours in its place.",
-                      run=session.settings.command("state.restore", f"--file {file}"))
+        raise Overtaken("The state in the bucket has been written by somebody else since. Nothing was written; yours is in "
+                        f"{file}.", run=session.settings.command("recover"))
 
 
 def _require_newer(session: Session, waiting: State, present: tuple[bytes, str] | None) -> None:
@@ -191,7 +195,7 @@ def _require_newer(session: Session, waiting: State, present: tuple[bytes, str] 
 
 
 def give_up(session: Session) -> None:
-    """Remove a state on this disk that is of no use, and give its lock back: the bucket has one from seconds before."""
+    """Remove a state on this disk that is of no use, and give its lock back: the bucket has another."""
     with runs.one_task_at_a_time(session.settings), runs.none_going_on(session.settings):
         _give_up(session)
 
@@ -229,7 +233,7 @@ def _at(session: Session, file: Path, lock: str) -> Place:
 
 
 def as_read(place: Place, content: bytes | None, etag: str) -> Place:
-    return replace(place, etag=etag, sha256="" if content is None else digest(content))
+    return replace(place, etag=etag, sha256="" if content is None else digest(content), sent=())
 
 
 def content_of(file: Path) -> bytes | None:

@@ -15,7 +15,7 @@ from itertools import islice
 from . import initialise, state_file
 from .console import Failed
 from .session import Session, error_code
-from .state_bucket import STATES
+from .state_bucket import STATES, whole
 
 LOOKED_AT = "the states in this template's buckets of the account and region"
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AllAccessDisabled", "403")
@@ -143,7 +143,7 @@ def _keys(pages: Iterable[dict]) -> list[str]:
 def _resources(s3, bucket: str, key: str, unread: list[str]) -> tuple[state_file.Resource, ...] | None:
     """What a state manages; None when the object is no state, or went meanwhile."""
     try:
-        return state_file.parse(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).resources
+        return state_file.parse(whole(s3, Bucket=bucket, Key=key)[0]).resources
     except Failed as other_format:
         unread.append(f"{bucket}/{key} ({other_format.message})")
     except (ValueError, KeyError, AttributeError):

@@ -7,7 +7,6 @@ last save (86 of 86 at 30 s); with its events in a file, kill -9 of the task cos
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from . import events
 from .console import Failed, Interrupted, Refused, Terminated, say
 from .processes import alive, end_group, read_json, same_boot, start_time, write_json
 from .settings import Settings
@@ -84,7 +84,7 @@ class Run:
         return (self.folder / "reported").exists()
 
     def events(self) -> list[dict]:
-        return [event for line in _lines(self.folder) if (event := _event(line))]
+        return events.of_file(self.folder / "events.jsonl")
 
     def stop(self) -> None:
         """Ask Terraform to finish what it is doing and save its state. Once: a second signal would make it drop that."""
@@ -172,7 +172,7 @@ def follow(run: Run, on_event: Callable[[dict], None], tick: Callable[[], None] 
         for line in _tail(run):
             if line is None:
                 tick()
-            elif event := _event(line):
+            elif event := events.of_line(line):
                 on_event(event)
             if asked and not stopping:
                 stopping = True
@@ -207,23 +207,10 @@ def _code(run: Run) -> int:
     if run.code is not None:
         return run.code
     # its supervisor was killed: what Terraform wrote tells how it ended
-    events = run.events()
+    said = run.events()
     operation = "apply" if run.changes else "plan"
-    complete = any(event.get("type") == "change_summary" and event["changes"]["operation"] == operation for event in events)
-    return 0 if complete and not errors(events) else 1
-
-
-def errors(events: list[dict]) -> list[dict]:
-    """Terraform's error diagnostics: ``summary``, ``detail``, ``address``."""
-    found = (event["diagnostic"] for event in events if event.get("type") == "diagnostic")
-    return [diagnostic for diagnostic in found if diagnostic.get("severity") == "error"]
-
-
-def warnings(events: list[dict]) -> list[str]:
-    """Terraform's warnings, each once, as sentences."""
-    found = (event["diagnostic"] for event in events if event.get("type") == "diagnostic")
-    said = [f"{one['summary']}. {' '.join(one.get('detail', '').split())}" for one in found if one["severity"] == "warning"]
-    return list(dict.fromkeys(said))
+    complete = any(event.get("type") == "change_summary" and event["changes"]["operation"] == operation for event in said)
+    return 0 if complete and not events.errors(said) else 1
 
 
 def stderr(run: Run) -> str:
@@ -315,21 +302,6 @@ def _tail(run: Run) -> Iterator[str | None]:
             if not chunk:
                 yield None
                 time.sleep(POLL)
-
-
-def _lines(folder: Path) -> list[str]:
-    try:
-        return (folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
-    except FileNotFoundError:
-        return []
-
-
-def _event(line: str) -> dict | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) else None
 
 
 def _owner_only(path: str, flags: int) -> int:

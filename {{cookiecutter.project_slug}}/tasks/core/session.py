@@ -9,7 +9,9 @@ import functools
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from . import embedded_aws, names
 from .console import Failed, Refused, TaskError
@@ -21,6 +23,7 @@ FOREIGN = re.compile(r"AWS_.*|(http|https|all)_proxy", re.IGNORECASE)
 
 QUESTIONS = ("Describe", "Get", "Head", "List", "Filter")
 PAUSES = (0.5, 1, 2, 4)  # seconds before a question is asked again
+BROKE_OFF = ("ResponseParserError", "IncompleteReadError", "ResponseStreamingError")  # botocore's, of half an answer
 
 SIGN_IN = "aws sso login, or aws-vault exec PROFILE -- invoke …"
 
@@ -133,20 +136,27 @@ def _asking_again(client):
 
     Only questions are: whether a change was made, half an answer does not say.
     """
-    from botocore.parsers import ResponseParserError
-
     call = client._make_api_call
 
     def patient(operation: str, arguments: dict):
-        for pause in PAUSES if operation.startswith(QUESTIONS) else ():
-            try:
-                return call(operation, arguments)
-            except ResponseParserError:
-                time.sleep(pause)
+        if operation.startswith(QUESTIONS):
+            return asked_again(lambda: call(operation, arguments))
         return call(operation, arguments)
 
     client._make_api_call = patient
     return client
+
+
+def asked_again(ask: Callable[[], Any]) -> Any:
+    """What a question answers; it is asked again, a few times, where the answer broke off in the middle."""
+    for pause in PAUSES:
+        try:
+            return ask()
+        except Exception as error:
+            if type(error).__name__ not in BROKE_OFF:
+                raise
+            time.sleep(pause)
+    return ask()
 
 
 def client_of_environment(service: str, region: str, hasty: bool = False):
@@ -176,7 +186,7 @@ def explain(error: Exception) -> TaskError:
         return Failed(f"{error} (AWS_PROFILE names it).", run="unset AWS_PROFILE")
     if kind in ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"):
         return Failed(f"AWS does not answer: {error}", run="invoke doctor")
-    if kind == "ResponseParserError":  # its own text holds the answer, and that may hold a secret
+    if kind in BROKE_OFF:  # its own text holds the answer, and that may hold a secret
         return Failed("AWS's answer broke off in the middle, again and again.", run="invoke doctor")
     response = getattr(error, "response", None)
     if response:

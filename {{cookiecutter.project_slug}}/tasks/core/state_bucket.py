@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 from .console import Refused
-from .session import Session, error_code
+from .session import Session, asked_again, error_code
 
 NONCURRENT_DAYS = 90
 NONCURRENT_VERSIONS = 50  # the state's history stays; the versions that lock files leave behind do not
@@ -77,7 +77,19 @@ def read_json(session: Session, key: str) -> dict | None:
 
 def read(session: Session, key: str) -> bytes | None:
     """The object under a key; None when there is none."""
-    return _or_none(lambda: session.client("s3").get_object(**owned(session, key))["Body"].read(), "NoSuchKey")
+    return _or_none(lambda: whole(session.client("s3"), **owned(session, key))[0], "NoSuchKey")
+
+
+def whole(s3, **of: str) -> tuple[bytes, str]:
+    """An object's whole content and its ETag. ``of``: what get_object is told (Bucket, Key, maybe VersionId).
+
+    A body that breaks off in the middle is asked for again: boto3 reads it only after its own attempts are over.
+    """
+    def ask() -> tuple[bytes, str]:
+        answer = s3.get_object(**of)
+        return answer["Body"].read(), answer["ETag"]
+
+    return asked_again(ask)
 
 
 def owned(session: Session, key: str) -> dict[str, str]:

@@ -15,7 +15,8 @@ from . import state_file, state_lock
 from .console import BadInput, Failed, Refused
 from .initialise import state_object
 from .session import Session, error_code
-from .state_bucket import object_age, owned, read
+from .settings import Settings
+from .state_bucket import object_age, owned, read, whole
 from .state_file import State
 
 PAGE = 1000  # versions in one answer of S3, which gives no more
@@ -93,12 +94,12 @@ def of_file(file: Path) -> Chosen:
 def present(session: Session) -> Present:
     """The state that the bucket answers now."""
     try:
-        answer = session.client("s3").get_object(**_object(session))
+        content, etag = whole(session.client("s3"), **_object(session))
     except Exception as error:
         if error_code(error) != "NoSuchKey":
             raise
         return Present(None)
-    return Present(_parsed(answer["Body"].read()), answer["ETag"])
+    return Present(_parsed(content), etag)
 
 
 def backup(session: Session) -> Path | None:
@@ -109,8 +110,13 @@ def backup(session: Session) -> Path | None:
     content = read(session, state_object(session.settings))
     if content is None:
         return None
+    return keep(session.settings, content)
+
+
+def keep(settings: Settings, content: bytes) -> Path:
+    """Save a state below .local/states, for its owner only; answers the file."""
     state = _parsed(content)
-    folder = session.settings.private_dir("states", session.settings.workspace)
+    folder = settings.private_dir("states", settings.workspace)
     file = folder / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-serial{state.serial if state else '-unknown'}.tfstate"
     handle, name = tempfile.mkstemp(dir=folder)  # 0600; whole or not at all
     with os.fdopen(handle, "wb") as stream:
@@ -203,7 +209,7 @@ def _described(session: Session, s3, version: Version) -> Version:
 
 
 def _content(session: Session, s3, id: str) -> bytes:
-    return s3.get_object(**_object(session), VersionId=id)["Body"].read()
+    return whole(s3, **_object(session), VersionId=id)[0]
 
 
 def _parsed(content: bytes) -> State | None:

@@ -9,30 +9,45 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from .kept_state import HEADERS, Place, as_read, digest
+from . import events, unfinished
+from .kept_state import HEADERS, Place, as_read, content_of, digest
 from .processes import write_json
 from .session import client_of_environment, error_code
 
 EVERY = 5  # seconds between two writes to the bucket: what a lost disk can cost
+NOTE_EVERY = 1  # the same for the note of what is being made: by that it is found again
 PATIENCE = 60  # seconds that the last write is tried again for
 
 
 class Keeper:
     """Writes the state to the bucket while Terraform works. Runs in the supervisor, without settings."""
 
-    def __init__(self, record: Path):
-        self.record, self.place = record, Place(**json.loads(record.read_text()))
-        self._written, self._seen = time.monotonic(), None
+    def __init__(self, record: Path, events: Path):
+        self.record, self.events, self.place = record, events, Place(**json.loads(record.read_text()))
+        self._written, self._noted, self._seen = time.monotonic(), time.monotonic(), None
+        self._begun: list[str] = []
         self._whole: bytes | None = None
         self._look()
 
     def tick(self) -> None:
         """Look, and write when it is time. What fails now is tried again later, or at the end."""
         self._look()
-        if time.monotonic() - self._written >= EVERY:
-            self._written = time.monotonic()
-            with suppress(Exception):  # whatever it is: Terraform must be waited for
+        now = time.monotonic()
+        with suppress(Exception):  # whatever it is: Terraform must be waited for
+            if now - self._noted >= NOTE_EVERY:
+                self._noted = now
+                self._note_begun()
+            if now - self._written >= EVERY:
+                self._written = now
                 self._push(client_of_environment("s3", self.place.region, hasty=True))
+
+    def _note_begun(self) -> None:
+        """Tell beside the state what is being made: who goes on without this disk has to look for it."""
+        begun = unfinished.begun(events.of_file(self.events))
+        if begun != self._begun:
+            s3 = client_of_environment("s3", self.place.region, hasty=True)
+            s3.put_object(**self._object(unfinished.key_beside(self.place.key)), Body=json.dumps(begun).encode(), **HEADERS)
+            self._begun = begun
 
     def _look(self) -> None:
         """Terraform writes its file in place, so it may be torn: the last whole one is what counts."""
@@ -54,8 +69,7 @@ class Keeper:
                 self._release(s3)
             except Exception as error:
                 if time.monotonic() + pause > deadline:
-                    if self._whole is not None:
-                        Path(self.place.file).write_bytes(self._whole)
+                    self._mend()
                     return " ".join(str(error).split())
                 time.sleep(pause)
                 pause = min(2 * pause, 10)
@@ -64,26 +78,38 @@ class Keeper:
                 Path(name).unlink(missing_ok=True)
             return None
 
+    def _mend(self) -> None:
+        """Put the last whole state in the place of one that was torn; aside first, for the disk may be full."""
+        file = Path(self.place.file)
+        if self._whole is not None and content_of(file) != self._whole:
+            aside = file.with_name(file.name + ".whole")
+            with suppress(OSError):
+                aside.write_bytes(self._whole)
+                os.replace(aside, file)
+
     def _push(self, s3) -> None:
         content = self._whole
         if content is None or digest(content) == self.place.sha256:
             return
-        self.place = replace(self.place, sent=digest(content))
-        write_json(self.record, asdict(self.place))
+        self._note(replace(self.place, sent=[*self.place.sent, digest(content)]))
         condition = {"IfMatch": self.place.etag} if self.place.etag else {"IfNoneMatch": "*"}
         try:
             answer = s3.put_object(**self._object(self.place.key), Body=content, **condition, **HEADERS)
-            etag = answer["ETag"]
         except Exception as error:
-            # the answer to an earlier try may have got lost: then the bucket has these very bytes
             if error_code(error) not in ("PreconditionFailed", "412"):
                 raise
+            # the answer to an earlier write may have got lost: then what lies there is ours
             present = s3.get_object(**self._object(self.place.key))
-            if present["Body"].read() != content:
+            there = present["Body"].read()
+            if digest(there) not in self.place.sent:
                 raise
-            etag = present["ETag"]
-        self.place = as_read(self.place, content, etag)
-        write_json(self.record, asdict(self.place))
+            self._note(as_read(self.place, there, present["ETag"]))
+            return self._push(s3)
+        self._note(as_read(self.place, content, answer["ETag"]))
+
+    def _note(self, place: Place) -> None:
+        self.place = place
+        write_json(self.record, asdict(place))
 
     def _release(self, s3) -> None:
         lock = self._object(self.place.key + ".tflock")

@@ -31,23 +31,26 @@ def main(folder: Path, kind: str, command: list[str]) -> int:
     os.umask(0o077)
     keeper = None
     if command[0] == "--keep":
-        keeper, command = Keeper(Path(command[1])), command[2:]
+        keeper, command = Keeper(Path(command[1]), folder / "events.jsonl"), command[2:]
     record = {"kind": kind, "command": command, "pid": 0, "start_time": "", "supervisor": os.getpid(),
               "supervisor_start_time": start_time(os.getpid()), "started_at": now()}
-    with open(folder / "events.jsonl", "wb") as events, open(folder / "errors.txt", "wb") as errors:
-        write_json(folder / "run.json", record)  # before there is a child: if this ends here, its group is still known
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=events, stderr=errors)
-    asked: list[int] = []
+    child: subprocess.Popen | None = None
+    asked, once = [], [signal.SIGINT]
 
-    def ask(number, _frame):
-        if not asked:
-            child.send_signal(signal.SIGINT)
+    def ask(number=0, _frame=None):
         asked.append(number)
+        if child and once:
+            child.send_signal(once.pop())
 
-    # handlers, not SIG_IGN: a child would inherit that and could not be stopped any more
+    # before there is a child, which may be asked to stop at once; handlers, not SIG_IGN: that it would inherit
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
     signal.signal(signal.SIGHUP, lambda *_: None)
+    with open(folder / "events.jsonl", "wb") as events, open(folder / "errors.txt", "wb") as errors:
+        write_json(folder / "run.json", record)  # before there is a child: if this ends here, its group is still known
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=events, stderr=errors)
+    if asked:
+        ask()
     write_json(folder / "run.json", {**record, "pid": child.pid, "start_time": start_time(child.pid)})
     unsaved = None
     if keeper:

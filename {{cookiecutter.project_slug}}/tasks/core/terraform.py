@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import runs
+from . import events, runs
 from .console import BadInput, Failed, TaskError
 from .session import Session
 from .settings import Settings
@@ -160,7 +160,7 @@ def failure(command: str, text: str) -> Failed:
 
 def explain(run: runs.Run) -> TaskError:
     """Why a run failed, as one sentence from its event stream: BadInput for values that Terraform refused, else Failed."""
-    found = runs.errors(run.events())
+    found = events.errors(run.events())
     settings = run.settings
     if run.unsaved:
         return Failed(f"The state could not be brought to the bucket ({run.unsaved}); it waits on this disk. "

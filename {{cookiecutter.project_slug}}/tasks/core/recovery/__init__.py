@@ -30,13 +30,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
 
-from .. import runs
 from ..console import Refused, TookTooLong
-from ..processes import read_json, write_json
 from ..session import Session
-from ..settings import Settings
 from ..state_file import Resource
 from . import (
     containers,
@@ -51,8 +47,7 @@ from . import (
 from .found import Finder, Found
 from .replaced import NEW_ONE_FIRST, set_aside
 
-__all__ = ["FINDERS", "NEW_ONE_FIRST", "Ambiguous", "begun", "find", "finish", "forget", "known_ids", "note", "noted",
-           "set_aside", "unfinished"]
+__all__ = ["FINDERS", "NEW_ONE_FIRST", "Ambiguous", "find", "finish", "known_ids", "set_aside"]
 
 PATIENCE = 45 * 60  # seconds; a large Multi-AZ database takes half of it
 POLL = 5
@@ -81,37 +76,6 @@ class Ambiguous(Refused):
         self.type, self.ids = type, sorted(ids)
         super().__init__(f"{len(ids)} objects of type {type} fit what an interrupted apply was making: "
                          f"{', '.join(self.ids)}. No state tells of any of them. Delete those that nothing uses.")
-
-
-def begun(events: Iterable[dict]) -> list[str]:
-    """The addresses whose creation was started, in the order of their start.
-
-    Completed ones, too: Terraform says so before its state has it, and a kill may fall in between. What the state has is
-    not planned to be made, so nobody looks for it. A replacement is told of as a delete and a create, in either order; a
-    delete that was not completed needs nothing: the next plan looks whether the object is still there.
-    """
-    started = (event["hook"] for event in events if event.get("type") == "apply_start")
-    return list(dict.fromkeys(hook["resource"]["addr"] for hook in started if hook.get("action") == "create"))
-
-
-def note(settings: Settings, run: runs.Run, whole: bool = True) -> None:
-    """Keep in mind what an apply that has ended may have left unfinished.
-
-    whole  whether it was an apply of the whole stack: when that succeeds, nothing is unfinished any more
-    """
-    if run.code == 0 and whole:
-        forget(settings)
-    elif run.code != 0:
-        write_json(_file(settings), sorted({*noted(settings), *begun(run.events())}))
-
-
-def forget(settings: Settings) -> None:
-    """Nothing is unfinished any more."""
-    _file(settings).unlink(missing_ok=True)
-
-
-def noted(settings: Settings) -> list[str]:
-    return read_json(_file(settings)) or []
 
 
 def known_ids(resources: Iterable[Resource], type: str) -> set[str]:
@@ -168,7 +132,3 @@ def finish(session: Session, type: str, id: str) -> list[str]:
         return []
     return [f"{id}: the rule {rule} that let everything out is taken away; AWS gives it to every new group."
             for rule in security_groups.close(session, id)]
-
-
-def _file(settings: Settings) -> Path:
-    return settings.private_dir("runs", settings.workspace) / "unfinished.json"

@@ -16,7 +16,7 @@ from ..initialise import backend
 from ..session import Session, error_code
 
 LOCK = ".tflock"
-RECORD = "database.json"  # what the tasks keep beside a state
+RECORDS = ("database.json", "unfinished.json")  # what the tasks keep beside a state
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,14 @@ def _deleted(listed: list[dict]) -> dict[str, dict]:
 
 def _may_be_a_state(session: Session, key: str) -> bool:
     """A state of a workspace, or of Terraform's default one, this project's or another's."""
-    return not key.endswith((LOCK, f"/{RECORD}")) and (
+    return not key.endswith((LOCK, *(f"/{record}" for record in RECORDS))) and (
         key.startswith(state_bucket.STATES) or key.endswith(".tfstate") or key == backend(session.settings)["key"])
 
 
 def _is_strange(session: Session, key: str) -> bool:
-    """Neither a state of this project, of whatever workspace, nor its lock, nor the record beside it."""
+    """Neither a state of this project, of whatever workspace, nor its lock, nor a record beside it."""
     state = backend(session.settings)["key"]
-    ours = {state, state + LOCK, f"{state.rpartition('/')[0]}/{RECORD}".lstrip("/")}
+    ours = {state, state + LOCK, *(f"{state.rpartition('/')[0]}/{record}".lstrip("/") for record in RECORDS)}
     inner = key.split("/", 2)[-1] if key.startswith(state_bucket.STATES) else key
     return inner not in ours
 
@@ -182,7 +182,7 @@ def _resources(count: int) -> str:
 
 
 def _content(session: Session, key: str, version: str) -> bytes:
-    return session.client("s3").get_object(**state_bucket.owned(session, key), VersionId=version)["Body"].read()
+    return state_bucket.whole(session.client("s3"), **state_bucket.owned(session, key), VersionId=version)[0]
 
 
 def _empty(session: Session) -> None:
