@@ -49,7 +49,7 @@ def _show_absent(session: Session, json: bool) -> None:
     """That there is no such alias is an answer, too; secrets that were written under it cannot be read until it leads
     to their key again."""
     settings = session.settings
-    services = parameter_store.services(session, {settings.key_alias})
+    services = parameter_store.services(session, keys.names_of_alias(session))
     if json:
         return emit(settings, {
             "alias": settings.key_alias, "key_id": None, "state": keys.ABSENT, "managed": False, "services": services,

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .core import console, initialise, keys, machine_image, registry, state_bucket, terraform
+from .core import (
+    console,
+    initialise,
+    keys,
+    machine_image,
+    neighbours,
+    parameter_store,
+    registry,
+    state_bucket,
+    state_file,
+    terraform,
+)
 from .core import plan as plans
 from .core import settings as project
 from .core.console import Failed, Refused, say
@@ -24,6 +35,7 @@ def bootstrap(session: Session) -> list[str]:
         made.append(f"state bucket {session.settings.state_bucket}")
     key = keys.find(session)
     if key is None:
+        require_never_there(session)
         key = keys.create(session)
         made.append(f"KMS key {key.alias} ({key.id})")
     key.require_usable(session.settings.command("kms.rescue"))
@@ -38,6 +50,23 @@ def bootstrap(session: Session) -> list[str]:
     for line in made:
         say(f"Made: {line}")
     return made
+
+
+def require_never_there(session: Session) -> None:
+    """Raise Refused (3) when the alias that is missing has led to a key before: a new one in its place could read nothing
+    of what that has encrypted, and every project of the account would get it."""
+    settings, alias = session.settings, session.settings.key_alias
+    services = parameter_store.services(session, keys.names_of_alias(session))
+    managed = keys.held(state_file.load(session)) if state_bucket.exists(session) else None
+    holders = neighbours.look(session).holders("aws_kms_alias", alias)
+    known = [*([f"the secrets of {', '.join(services)} name it"] if services else []),
+             *([f"this project's state holds its key {managed}"] if managed else []),
+             *([f"the state {holder} holds it" for holder in holders])]
+    if known:
+        raise Refused(f"{alias} leads to no key, and has led to one before: {'; '.join(known)}. If that key is still in the "
+                      f"account, put the alias back (aws kms create-alias --alias-name {alias} --target-key-id "
+                      f"{managed or 'ID'}): a new key could read none of it. If it is gone for good, make a new one.",
+                      run=settings.command("kms.create"))
 
 
 def reload(session: Session) -> Session:

@@ -248,6 +248,12 @@ def _seen(session: Session, patience: float = 60) -> Key:
     return key
 
 
+def names_of_alias(session: Session) -> set[str]:
+    """All that a parameter may call the workspace's alias, whether or not it leads to a key."""
+    settings = session.settings
+    return {settings.key_alias, f"arn:{session.partition}:kms:{settings.region}:{settings.account}:{settings.key_alias}"}
+
+
 def names_of(session: Session, key: Key) -> set[str]:
     """All that a parameter may call the key: its id and ARN, and each of its aliases, by name and by ARN."""
     aliases = {key.alias, *other_aliases(session, key)}
