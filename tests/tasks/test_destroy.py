@@ -10,10 +10,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from invoke import Exit
 
 from canned_aws import CannedAws, refusal
 from tasks import applying, destroy, frame, removal
-from tasks.core import session, settings, state_history
+from tasks.core import policy, session, settings, state_history
 from tasks.core.console import Failed, Interrupted, Refused, Terminated
 from tasks.core.keys import Key, KeyState
 from tasks.core.plan import Change, Plan
@@ -56,6 +57,7 @@ def done(monkeypatch, tmp_path, root) -> list[str]:
     monkeypatch.setattr(destroy, "_state", lambda session_: next(states))
     monkeypatch.setattr(applying, "holding", holding)
     monkeypatch.setattr(refusals, "find", note("refusals looked for", []))
+    monkeypatch.setattr(applying, "take_teardown", note("plan taken", seen().saved))
     monkeypatch.setattr(drain, "everything", note("services drained"))
     monkeypatch.setattr(applying, "begin_teardown", note("teardown begun", Run()))
     monkeypatch.setattr(destroy.runs, "find", lambda settings_: Run("destroy" if "teardown begun" in order else "plan"))
@@ -78,13 +80,13 @@ def tear_down(root, standing: Standing) -> None:
     """As the task does it after consent."""
     here, wanted = of(root, "dev"), destroy.Wanted(delete_logs=True)
     with told(here.settings, standing, wanted.command(here.settings)):
-        destroy._save(here, STATE, wanted, "", standing)
+        destroy._save(here, STATE, wanted, "", standing, {})
         destroy._tear_down(here, STATE, seen(), wanted, standing)
 
 
 def test_everything_is_safe_before_anything_stops(root, done, tmp_path):
     standing = Standing()
-    destroy._save(of(root, "dev"), STATE, destroy.Wanted(secrets=tmp_path), "passphrase", standing)
+    destroy._save(of(root, "dev"), STATE, destroy.Wanted(secrets=tmp_path), "passphrase", standing, {})
     assert done == ["state saved", "secrets exported", "snapshot taken"]
     assert standing.as_dict() == {"state_backup": str(root / "s.tfstate"), "exported": [str(tmp_path / "s.enc")],
                                   "snapshots": [SNAPSHOT]}
@@ -93,14 +95,15 @@ def test_everything_is_safe_before_anything_stops(root, done, tmp_path):
 def test_nothing_stops_before_the_lock_is_held_and_all_was_looked_at_again(root, done):
     standing = Standing()
     tear_down(root, standing)
-    assert done == ["state saved", "snapshot taken", "plan looked at", "locked", "refusals looked for", "services drained",
-                    "teardown begun", "free", "teardown followed", "revisions deregistered", "record forgotten"]
+    assert done == ["state saved", "snapshot taken", "plan looked at", "locked", "refusals looked for", "plan taken",
+                    "services drained", "teardown begun", "free", "teardown followed", "revisions deregistered",
+                    "record forgotten"]
     assert standing.deleted
 
 
 @pytest.mark.parametrize(("workspace", "asked"), [("local", {}), ("dev", {"snapshot": False})])
 def test_in_local_and_when_told_so_no_snapshot_is_taken(root, done, workspace, asked):
-    destroy._save(of(root, workspace), STATE, destroy.Wanted(**asked), "", Standing())
+    destroy._save(of(root, workspace), STATE, destroy.Wanted(**asked), "", Standing(), {})
     assert done == ["state saved"]
 
 
@@ -161,10 +164,10 @@ def test_what_has_to_be_run_first_comes_first_and_then_destroy(root, done, monke
 
 def test_the_command_that_goes_on_has_all_that_was_asked_for_and_no_consent(root):
     dev = settings.load("dev", root)
-    asked = destroy.Wanted(('module.a["b c"].x', "y"), True, False, Path("my safe"), True, True, True, True)
+    asked = destroy.Wanted(('module.a["b c"].x', "y"), True, False, Path("my safe"), True, True, True, True, False)
     assert asked.command(dev) == (
         "invoke destroy -w dev --allow-loss 'module.a[\"b c\"].x' --allow-loss y --export-secrets 'my safe' --delete-logs "
-        "--no-snapshot --destroy-key --json --endpoint-from-env")
+        "--no-snapshot --destroy-key --json --endpoint-from-env --no-permission-check")
     assert destroy.Wanted().command(dev) == "invoke destroy -w dev"
 
 
@@ -199,17 +202,72 @@ def test_the_plan_is_shown_with_what_stops_it_first_and_what_keeps_data_before_t
 def test_what_keeps_data_says_which_copies_go_with_it_and_which_stay(local):
     made = datetime(2026, 2, 3, 4, 5, tzinfo=timezone.utc)
     state = State(1, "x", (
-        Resource("d", "aws_db_instance", {"backup_retention_period": 7, "delete_automated_backups": True}),
+        Resource("d", "aws_db_instance", {"identifier": "maps", "backup_retention_period": 7,
+                                          "delete_automated_backups": True}),
         Resource("kept", "aws_db_instance", {"backup_retention_period": 7, "delete_automated_backups": False}),
         Resource("f", "aws_efs_file_system", {"arn": "arn:f"})), {})
     points = CannedAws(local, list_recovery_points_by_resource={"RecoveryPoints": [
         {"Status": "COMPLETED", "CreationDate": made}]})
-    found = shown.notes(points, state, snapshots=True)
+    found = shown.notes(points, state, True, {})
     assert found["d"] == ("its automated backups (any moment of the last 7 days) go with it; a snapshot is taken first, and "
                           "stays")
     assert found["kept"] == "a snapshot is taken first, and stays" and "2026-02-03 04:05 UTC" in found["f"]
+    assert shown.notes(points, state, True, {"maps": "maps-20260203t030405z"})["d"].endswith(
+        "go with it; a snapshot of 03:04 UTC is there, is taken as the last one, and stays")
     denied = CannedAws(local, list_recovery_points_by_resource=refusal("AccessDenied"))
-    assert "not known" in shown.notes(denied, state, snapshots=False)["f"]
+    assert "not known" in shown.notes(denied, state, False, {})["f"]
+
+
+@pytest.mark.parametrize(("workspace", "asked", "serving"), [
+    ("dev", {}, {"maps": SNAPSHOT}), ("dev", {"json": True}, {}), ("dev", {"snapshot": False}, {}), ("local", {}, {})])
+def test_an_earlier_snapshot_serves_only_where_it_is_shown(root, monkeypatch, workspace, asked, serving):
+    monkeypatch.setattr(snapshot, "earlier", lambda session_, state: {"maps": SNAPSHOT})
+    assert destroy._serving(of(root, workspace), STATE, destroy.Wanted(**asked)) == serving
+
+
+def test_what_was_shown_is_the_snapshot_that_serves(root, done, monkeypatch):
+    given = []
+    monkeypatch.setattr(snapshot, "take", lambda session_, state, *more: given.append((state, *more)) or SNAPSHOT)
+    destroy._save(of(root, "dev"), STATE, destroy.Wanted(), "", Standing(), {"maps": SNAPSHOT})
+    assert given == [(STATE, "maps", destroy.say, SNAPSHOT)]
+
+
+def test_what_iam_would_refuse_stops_it_before_anything_with_all_else_that_does(root, done, monkeypatch):
+    asked = []
+    monkeypatch.setattr(policy, "missing", lambda session_, role: asked.append(role) or ["rds:DeleteDBInstance", "x:Y"])
+    monkeypatch.setattr(refusals, "find", lambda *arguments: [refusals.Refusal("job index", "It runs.", "Wait.")])
+    dev = of(root, "dev")
+    with pytest.raises(Refused, match="(?s)2 things stop it.*job index.*may not do rds:DeleteDBInstance, x:Y.*"
+                                      "invoke doctor -w dev --policy destroy.*--no-permission-check"):
+        destroy._plan(dev, STATE, destroy.Wanted(), None)
+    with pytest.raises(Refused, match="One thing stops it"):
+        destroy._plan(dev, STATE, destroy.Wanted(permission_check=False), None)
+    assert asked == ["destroy"]
+
+
+def test_where_iam_does_not_say_a_destroy_goes_on(root, monkeypatch):
+    for answer in (None, []):
+        monkeypatch.setattr(policy, "missing", lambda session_, role, answer=answer: answer)
+        assert refusals.permissions(of(root, "dev")) == []
+
+
+def test_what_iam_would_refuse_stops_a_removal_before_its_question(root, monkeypatch, capsys):
+    dev, removed = of(root, "dev"), []
+    monkeypatch.setattr(removal.project, "load", lambda workspace: dev.settings)
+    monkeypatch.setattr(removal, "connect", lambda settings_, endpoint: dev)
+    monkeypatch.setattr(session.Session, "require_account", lambda self: None)
+    monkeypatch.setattr(removal.bootstrapped, "look", lambda session_: removal.Contents(3))
+    monkeypatch.setattr(removal.bootstrapped, "still_used", lambda *arguments, **named: {})
+    monkeypatch.setattr(removal.bootstrapped, "remove", lambda session_: removed.append("all") or [])
+    monkeypatch.setattr(removal.keys, "find", lambda session_: None)
+    monkeypatch.setattr("tasks.core.policy.simulation.missing", lambda session_, role: [f"of {role}"])
+    consent = {"workspace": "dev", "confirm": f"{dev.settings.project.slug}-111111111111"}
+    with pytest.raises(Exit):
+        removal.remove.body(None, **consent)
+    said = capsys.readouterr().err
+    assert "may not do of remove" in said and "invoke doctor -w dev --policy remove" in said and not removed
+    removal.remove.body(None, **consent, permission_check=False)
+    assert removed == ["all"]
 
 
 def test_what_came_into_the_state_while_it_was_planned_is_not_deleted_unseen(root, monkeypatch):

@@ -34,6 +34,7 @@ from .core.teardown.kept import Kept
 from .core.teardown.refusals import Refusal
 from .core.teardown.shown import Shown
 from .core.teardown.standing import Standing, told
+from .deploy import PERMISSIONS
 from .frame import ENDPOINT, JSON, emit, task
 
 FLAGS = {
@@ -46,7 +47,7 @@ FLAGS = {
     "export_secrets": "a folder that first gets an encrypted file of each chamber service of this workspace",
     "destroy_key": "schedule the shared KMS key for deletion, if nobody else's secrets need it; asks a second time",
     "confirm_key": "the key's alias, instead of typing it",
-    **JSON, **ENDPOINT,
+    **PERMISSIONS, **JSON, **ENDPOINT,
 }  # fmt: skip
 
 
@@ -62,6 +63,7 @@ class Wanted:
     plan_only: bool = False
     json: bool = False
     endpoint_from_env: bool = False
+    permission_check: bool = True
 
     def takes_snapshots(self, settings: project.Settings) -> bool:
         return self.snapshot and not settings.is_local
@@ -72,13 +74,15 @@ class Wanted:
         flags += ["--export-secrets", shlex.quote(str(self.secrets))] if self.secrets else []
         flags += [flag for flag, given in (("--delete-logs", self.delete_logs), ("--no-snapshot", not self.snapshot),
                                            ("--destroy-key", self.destroy_key), ("--json", self.json),
-                                           ("--endpoint-from-env", self.endpoint_from_env)) if given]
+                                           ("--endpoint-from-env", self.endpoint_from_env),
+                                           ("--no-permission-check", not self.permission_check)) if given]
         return teardown.command(settings, *flags, *more)
 
 
 @task(help=FLAGS, iterable=["allow_loss"])
 def destroy(context, workspace=None, json=False, confirm="", plan_only=False, allow_loss=None, delete_logs=False,
-            snapshot=True, export_secrets="", destroy_key=False, confirm_key="", endpoint_from_env=False):
+            snapshot=True, export_secrets="", destroy_key=False, confirm_key="", permission_check=True,
+            endpoint_from_env=False):
     """Take a workspace down, all but the shared key and the logs: shows it all, asks, and refuses what would lose data."""
     if workspace is None:
         raise BadInput(f"destroy has no default workspace: name one with -w (known: {', '.join(project.workspaces())}).")
@@ -86,7 +90,7 @@ def destroy(context, workspace=None, json=False, confirm="", plan_only=False, al
     session = connect(settings, endpoint_from_env)
     session.require_account()
     wanted = Wanted(tuple(allow_loss or ()), delete_logs, snapshot, Path(export_secrets) if export_secrets else None,
-                    destroy_key, plan_only, json, endpoint_from_env)
+                    destroy_key, plan_only, json, endpoint_from_env, permission_check)
     followed = _follow_earlier(session)
     _require_workable(session, wanted)
     state = _state(session)
@@ -108,7 +112,7 @@ def destroy(context, workspace=None, json=False, confirm="", plan_only=False, al
     _ask(settings, wanted, confirm, key, confirm_key)
     standing = Standing(deleted=not state.resources)
     with told(settings, standing, wanted.command(settings)):
-        _save(session, state, wanted, passphrase, standing)
+        _save(session, state, wanted, passphrase, standing, seen.serving)
         if seen.saved:
             _tear_down(session, state, seen, wanted, standing)
         if key:
@@ -152,13 +156,23 @@ def _plan(session: Session, state: State, wanted: Wanted, key: Key | None) -> Sh
     refused = refusals.find(session, state, wanted.allow_loss, wanted.snapshot)
     if key:
         refused += keys.refusals(session, key, wanted.secrets is not None)
+    if state.resources and wanted.permission_check:
+        refused += refusals.permissions(session)
     if not wanted.plan_only:
         refusals.raise_all(refused, wanted.command(settings))
     if not state.resources:
         return Shown(None, [], refused, {})
     staying = kept.choose(session, state, wanted.delete_logs)
-    notes = shown.notes(session, state, wanted.takes_snapshots(settings))
-    return Shown(_saved(session, state, staying, wanted), staying, refused, notes)
+    serving = _serving(session, state, wanted)
+    notes = shown.notes(session, state, wanted.takes_snapshots(settings), serving)
+    return Shown(_saved(session, state, staying, wanted), staying, refused, notes, serving)
+
+
+def _serving(session: Session, state: State, wanted: Wanted) -> dict[str, str]:
+    """The snapshots of an earlier try that are not taken again. With --json none: nobody is told how old they are."""
+    if wanted.json or not wanted.takes_snapshots(session.settings):
+        return {}
+    return snapshot.earlier(session, state)
 
 
 def _saved(session: Session, state: State, staying: list[Kept], wanted: Wanted) -> SavedPlan:
@@ -214,7 +228,8 @@ def _consenting(settings: project.Settings, wanted: Wanted, key: Key | None) -> 
     return wanted.command(settings, "--confirm", consent.names_of(settings)[-1], *of_key)
 
 
-def _save(session: Session, state: State, wanted: Wanted, passphrase: str, standing: Standing) -> None:
+def _save(session: Session, state: State, wanted: Wanted, passphrase: str, standing: Standing,
+          serving: dict[str, str]) -> None:
     """Copies of what could be missed. It may take hours, and nobody is kept from working on the workspace meanwhile."""
     settings = session.settings
     standing.state_backup = state_history.backup(session) if state.resources else None
@@ -226,7 +241,7 @@ def _save(session: Session, state: State, wanted: Wanted, passphrase: str, stand
         for file in standing.exported:
             say(f"Written and read again: {file}, encrypted.")
     for identifier in snapshot.due(session, state) if wanted.takes_snapshots(settings) else ():
-        standing.snapshots.append(snapshot.take(session, identifier, say))
+        standing.snapshots.append(snapshot.take(session, state, identifier, say, serving.get(identifier)))
 
 
 def _tear_down(session: Session, state: State, seen: Shown, wanted: Wanted, standing: Standing) -> None:
@@ -236,10 +251,11 @@ def _tear_down(session: Session, state: State, seen: Shown, wanted: Wanted, stan
     with applying.holding(session, "destroy") as lock:
         _require_same(session, state, wanted)
         refusals.raise_all(refusals.find(session, state, wanted.allow_loss, wanted.snapshot), wanted.command(settings))
+        taken = applying.take_teardown(session, saved, lock)
         standing.stopping = True
         drain.everything(session, state, say)
         try:
-            run = applying.begin_teardown(terraform_, session, saved, lock)
+            run = applying.begin_teardown(terraform_, session, taken)
         finally:
             begun = runs.find(settings)
             standing.deleting = begun is not None and begun.kind == "destroy"

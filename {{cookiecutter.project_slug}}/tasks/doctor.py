@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .core import checks, console, keys
+from .core import checks, console
 from .core import policy as policies
 from .core import settings as project
 from .core.checks import Check, Verdict
@@ -47,7 +47,7 @@ def _account(settings: project.Settings, endpoint_from_env: bool) -> list[Check]
 
 def _permissions(session: Session) -> list[Check]:
     """Whether these credentials could deploy, where IAM says so; it knows nothing of what an organisation forbids."""
-    missing = policies.missing(session, "deploy", _key(session))
+    missing = policies.missing(session, "deploy")
     if missing is None:
         return [Check("permissions", Verdict.SKIPPED, "IAM does not say (iam:SimulatePrincipalPolicy)")]
     if not missing:
@@ -61,7 +61,7 @@ def _print_policy(settings: project.Settings, role: str, json: bool, endpoint_fr
         raise BadInput(f"There is no role {role}. " + "; ".join(f"{name}: {may}" for name, may in policies.ROLES.items()))
     settings.require_account()
     session = connect(settings, endpoint_from_env)
-    key = _key(session)
+    key = policies.key_arn(session)
     made = policies.build(session, role, key)
     if json:
         return emit(settings, {"role": role, "key": key, "documents": made.documents, "proven": sorted(made.proven),
@@ -81,16 +81,6 @@ def _print_policy(settings: project.Settings, role: str, json: bool, endpoint_fr
     if key is None:
         say(f"{settings.key_alias} cannot be seen from here, so any key of the account is allowed. Print it again when it "
             "is there, with credentials that may look at it.")
-
-
-def _key(session: Session) -> str | None:
-    """The ARN of chamber's key, which narrows the documents; they can be made without."""
-    try:
-        session.require_account()
-        key = keys.find(session)
-    except Exception:  # no credentials yet, or none that may look: whoever makes the roles comes before them
-        return None
-    return key.arn if key else None
 
 
 def _as_json(check: Check) -> dict:

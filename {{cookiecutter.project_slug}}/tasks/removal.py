@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from .core import consent, console, keys
+from .core import policy as policies
 from .core import settings as project
 from .core.console import Refused, say, show
 from .core.session import Session, connect
 from .core.teardown import bootstrapped
 from .core.teardown.bootstrapped import Contents
+from .deploy import PERMISSIONS
 from .frame import ENDPOINT, JSON, WORKSPACE, emit, task
 
 CONFIRM = {"confirm": "the name <project>-<account>, instead of typing it (in local, `local` will do)"}
 
 
-@task(help={**WORKSPACE, **JSON, **CONFIRM, **ENDPOINT})
-def remove(context, workspace=None, json=False, confirm="", endpoint_from_env=False):
+@task(help={**WORKSPACE, **JSON, **CONFIRM, **PERMISSIONS, **ENDPOINT})
+def remove(context, workspace=None, json=False, confirm="", permission_check=True, endpoint_from_env=False):
     """Take the state bucket and the image repository away once no state in the bucket holds anything. Never the key."""
     session = connect(project.load(workspace), endpoint_from_env)
     session.require_account()
@@ -25,6 +27,8 @@ def remove(context, workspace=None, json=False, confirm="", endpoint_from_env=Fa
     if contents.nothing:
         return emit(session.settings, {"removed": [], **asdict(contents)}) if json else show("There is nothing to remove.")
     _require_unused(session, contents)
+    if permission_check:
+        policies.require(session, "remove")
     if not json:
         _show(session, contents)
     _ask(session.settings, confirm)

@@ -73,6 +73,18 @@ def test_several_groups_are_told_in_the_order_of_time_and_nothing_twice(aws, wri
     assert [line.text for line in tail.read()] == ["late, and out of order"]
 
 
+def test_a_group_that_lags_behind_another_loses_nothing(aws, write, client, slug):
+    """RDS brings the database's lines a minute after they were written."""
+    database = f"/{slug}/rds"
+    client("logs").create_log_group(logGroupName=database)
+    tail = log_groups.Tail(aws, (write.group, database), NOW - 120_000)
+    write("ows/ows/1", "a request", at=0)
+    assert [line.text for line in tail.read()] == ["a request"]
+    write("db", "its query", at=-60, to=database)
+    assert [line.text for line in tail.read()] == ["its query"]
+    assert tail.read() == []
+
+
 def test_only_since_then_only_what_matches_and_only_of_these_streams(aws, write):
     write("ows/ows/1", "old ERROR", at=-600)
     write("ows/ows/1", "new ERROR", "new and fine", at=-5)

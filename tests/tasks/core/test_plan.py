@@ -183,6 +183,37 @@ def test_what_keeps_no_data_may_go():
     Plan((change("replace", "aws_launch_template", "a"), change("delete", "aws_lb", "b"))).require_data_kept()
 
 
+def test_what_is_adopted_is_not_replaced_at_once():
+    """`deploy` and `recover` would else end what they have just found again."""
+    kept = change("update", "aws_kms_key", "k", imported="1-2"), change("replace", "aws_lb", "of nobody else")
+    Plan(kept).require_adopted_kept()
+    with pytest.raises(Refused, match="would replace what it adopts: aws_lb.x. It is not as the configuration") as refused:
+        Plan((*kept, change("replace", "aws_lb", "aws_lb.x", imported="arn:1"))).require_adopted_kept()
+    assert refused.value.code == 3
+
+
+def test_recover_loses_nothing_but_what_the_adopted_takes_the_place_of():
+    harmless = (change("import", "aws_lb", "a", imported="arn:1"), change("update", "aws_lb", "b"),
+                change("create", "aws_lb", "c"), change("forget", "aws_lb", "d"),
+                change("delete", "aws_lb", "e", imported="arn:2"))  # the deposed one that the found one was made for
+    Plan(harmless).require_nothing_lost()
+    for lost in (change("delete", "aws_lb", "x"), change("replace", "aws_lb", "x"),
+                 change("replace", "aws_lb", "x", imported="arn:3")):
+        with pytest.raises(Refused) as refused:
+            Plan((*harmless, lost)).require_nothing_lost()
+        assert refused.value.message == f"This plan would not only adopt: x ({lost.action}). Nothing was changed."
+
+
+@pytest.mark.parametrize("action", [action for action in plans.ACTIONS if action != "import"])
+def test_who_only_adopts_does_nothing_else(action):
+    adopted = change("import", "aws_kms_key", "k", imported="1-2")
+    Plan((adopted,), outputs=1).require_nothing_changed()
+    with pytest.raises(Refused) as refused:
+        Plan((adopted, change(action, "aws_lb", "x"))).require_nothing_changed()
+    assert refused.value.message == f"This plan would not only adopt: x ({action}). Nothing was changed."
+    assert refused.value.code == 3
+
+
 def test_what_loses_data_stands_first_then_what_goes_then_the_rest():
     plan = Plan((
         change("create", "aws_lb", "b"), change("create", "aws_lb", "a"), change("update", "aws_db_instance", "c"),

@@ -12,14 +12,15 @@ from botocore import xform_name
 from botocore.session import Session as Botocore
 
 import tasks
+from canned_aws import CannedAws, refusal
 from tasks.core import policy
+from tasks.core.console import Refused
 from tasks.core.policy import places, recorded
 from tasks.core.session import Session
 
 KEY = "arn:aws:kms:ap-southeast-2:111111111111:key/1234"
 READS = ("Describe", "Filter", "Get", "Head", "List")
-# Given to no role: a key is rescued by a person with rights of their own; doctor's question is asked where it may be.
-NOBODYS = {"iam:SimulatePrincipalPolicy", "kms:CancelKeyDeletion", "kms:EnableKey", "kms:ScheduleKeyDeletion"}
+NOBODYS = {"kms:ScheduleKeyDeletion"}  # a person's with rights of their own
 BOTO3 = {"elbv2": "elasticloadbalancing", "efs": "elasticfilesystem", "service-quotas": "servicequotas"}
 ROLES = pytest.mark.parametrize("role", policy.ROLES)
 
@@ -150,6 +151,82 @@ def test_destroy_may_take_a_snapshot_with_tags_and_the_record_but_no_state(state
     bucket = f"arn:aws:s3:::{slug}-state-111111111111-ap-southeast-2/env:/dev"
     assert allows(found, "s3:DeleteObject", f"{bucket}/{slug}/database.json")
     assert not allows(found, "s3:DeleteObject", f"{bucket}/{slug}/terraform.tfstate")
+
+
+def test_destroy_may_read_the_secrets_that_it_exports_and_nobody_elses(statements, slug):
+    found, parameter = statements("destroy"), f"arn:aws:ssm:ap-southeast-2:111111111111:parameter/{slug}"
+    assert allows(found, "ssm:GetParametersByPath", f"{parameter}-dev-admin/")
+    assert not allows(found, "ssm:GetParametersByPath", f"{parameter}-prod-admin/")
+    [decrypts] = [each for each in found if "kms:Decrypt" in each["Action"]]
+    assert decrypts["Resource"] == [KEY] and decrypts["Action"] == ["kms:Decrypt"]
+    assert decrypts["Condition"] == {"StringEquals": {"kms:ViaService": "ssm.ap-southeast-2.amazonaws.com"}}
+
+
+def test_deploy_rescues_the_key_that_it_names_and_no_other(statements):
+    """`deploy` names kms.rescue where the key is on its way: whoever ran the one can run the other."""
+    for action in ("kms:CancelKeyDeletion", "kms:EnableKey"):
+        assert allows(statements("deploy"), action, KEY) and not allows(statements("deploy"), action, f"{KEY}5")
+        assert not any(allows(statements(role), action, KEY) for role in ("plan", "destroy", "remove"))
+
+
+def test_who_changes_something_may_ask_first_whether_all_of_it_is_allowed(statements):
+    for role, asks in (("plan", False), ("deploy", True), ("destroy", True), ("remove", True)):
+        found = allows(statements(role), "iam:SimulatePrincipalPolicy", "arn:aws:iam::111111111111:role/any/deployer")
+        assert found is asks, role
+
+
+@pytest.fixture
+def iam(dev, monkeypatch):
+    """`iam({"rds:DeleteDBInstance"}, key)`: an account whose IAM refuses these; answers the session."""
+
+    def answer(refuses: set[str], key: str | None = KEY) -> CannedAws:
+        def simulate(**asked) -> dict:
+            said = {True: "implicitDeny", False: "allowed"}
+            return {"EvaluationResults": [{"EvalActionName": each, "EvalDecision": said[each in refuses]}
+                                          for each in asked["ActionNames"]]}
+
+        kms = {"KeyMetadata": {"KeyId": "1234", "Arn": key, "KeyState": "Enabled"}} if key else refusal("NotFoundException")
+        aws = CannedAws(dev.settings, describe_key=kms, simulate_principal_policy=simulate, get_caller_identity={
+            "Arn": "arn:aws:sts::111111111111:assumed-role/deployer/me"})
+        aws.partition, aws.require_account = "aws", lambda: "111111111111"
+        return aws
+
+    return answer
+
+
+def resources_asked_about(aws, action: str) -> set[str]:
+    return {resource for call in aws.calls("simulate_principal_policy") if action in call["ActionNames"]
+            for resource in call["ResourceArns"]}
+
+
+def test_iam_is_asked_about_the_key_itself(iam):
+    """Not about any key: the printed policy grants the real one alone."""
+    aws = iam(set())
+    assert policy.missing(aws, "deploy") == []
+    for action in ("kms:Encrypt", "kms:GetKeyPolicy", "kms:EnableKey"):
+        assert resources_asked_about(aws, action) == {KEY}, action
+    assert {call["PolicySourceArn"] for call in aws.calls("simulate_principal_policy")} == {
+        "arn:aws:iam::111111111111:role/deployer"}
+
+
+def test_while_there_is_no_key_iam_is_asked_nothing_about_it(iam):
+    aws = iam({"kms:Encrypt", "kms:GetKeyPolicy", "kms:CreateAlias", "kms:CreateKey"}, key=None)
+    assert policy.missing(aws, "deploy") == ["kms:CreateAlias", "kms:CreateKey"], "these make it"
+
+
+@ROLES
+def test_what_iam_would_refuse_is_one_sentence_and_whether_it_may_be_asked_is_not_asked(iam, role):
+    aws = iam({"ecs:DescribeServices", "s3:GetObject", "iam:SimulatePrincipalPolicy"})
+    with pytest.raises(Refused, match="may not do ecs:DescribeServices, s3:GetObject. Nothing was changed") as refused:
+        policy.require(aws, role)
+    assert refused.value.run == f"invoke doctor -w dev --policy {role}"
+
+
+def test_where_iam_does_not_say_everything_goes_on(iam):
+    aws = iam(set())
+    aws.answers["simulate_principal_policy"] = refusal("AccessDenied")
+    assert policy.missing(aws, "deploy") is None
+    policy.require(aws, "deploy")
 
 
 def test_remove_empties_its_own_bucket_and_no_other_one(statements, slug):

@@ -229,3 +229,14 @@ def test_an_aws_that_never_answers_in_full_is_one_sentence(embedded, local, monk
         assert aws.refused == 5, "Five times in all."
     told = sessions.explain(raised.value)
     assert told.code == 1 and "\n" not in told.message and told.message.startswith("AWS's answer broke off")
+
+
+def test_an_error_that_is_no_half_answer_is_not_asked_about_again():
+    asked = []
+    with pytest.raises(exceptions.ClientError):
+        sessions.asked_again(lambda: asked.append(1) or raise_(client_error("AccessDenied")))
+    assert asked == [1]
+
+
+def raise_(error: Exception):
+    raise error

@@ -28,9 +28,13 @@ def state(*resources: tuple[str, dict]) -> State:
                                for number, (type, attributes) in enumerate(resources)), {})
 
 
+STATE = state(("aws_db_instance", {"identifier": "maps", "final_snapshot_identifier": "maps-final"}))
+TAGS = [{"Key": "Teardown", "Value": "x/1"}]  # of the state above
+
+
 def snapshots(*told: dict) -> list[dict]:
-    """What AWS tells one after the other: first that there is none of an earlier try."""
-    return [{"DBSnapshots": []}, *({"DBSnapshots": [{**SNAPSHOT, **each}]} for each in told)]
+    """What AWS tells one after the other."""
+    return [{"DBSnapshots": [{**SNAPSHOT, **each}]} for each in told]
 
 
 def test_a_snapshots_name_carries_the_time_in_utc():
@@ -44,7 +48,7 @@ def test_a_snapshot_is_really_there_afterwards(aws, slug):
                            AllocatedStorage=20, MasterUsername="master", MasterUserPassword="long-enough-1")
     told = state(("aws_db_instance", {"identifier": slug}), ("aws_db_instance", {"identifier": "gone"}))
     assert snapshot.due(aws, told) == [slug]
-    made = snapshot.take(aws, slug, lambda text: None, poll=0)
+    made = snapshot.take(aws, STATE, slug, lambda text: None, poll=0)
     [found] = rds.describe_db_snapshots(DBInstanceIdentifier=slug)["DBSnapshots"]
     assert found["DBSnapshotIdentifier"] == made and made.startswith(f"{slug}-20")
     rds.delete_db_instance(DBInstanceIdentifier=slug, SkipFinalSnapshot=True)
@@ -53,10 +57,10 @@ def test_a_snapshot_is_really_there_afterwards(aws, slug):
 def test_a_snapshot_is_waited_for_with_progress(local):
     said: list[str] = []
     aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={}, describe_db_snapshots=[
-        {"DBSnapshots": []}, refusal("DBSnapshotNotFound"), *snapshots({"Status": "creating", "PercentProgress": 0},
+        refusal("DBSnapshotNotFound"), *snapshots({"Status": "creating", "PercentProgress": 0},
                                                   {"Status": "creating", "PercentProgress": 40},
-                                                  {"Status": "creating", "PercentProgress": 40}, {})[1:]])
-    made = snapshot.take(aws, "maps", said.append, poll=0)
+                                                  {"Status": "creating", "PercentProgress": 40}, {})])
+    made = snapshot.take(aws, STATE, "maps", said.append, poll=0)
     assert [line.rpartition(": ")[2] for line in said] == ["0 %…", "40 %…", f"the snapshot {made}"]
 
 
@@ -68,7 +72,7 @@ def test_a_snapshot_is_waited_for_with_progress(local):
 def test_a_snapshot_that_aws_cannot_make_ends_it_at_once(local, told):
     aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={}, describe_db_snapshots=told)
     with pytest.raises(Failed, match="AWS could not make the snapshot maps-"):
-        snapshot.take(aws, "maps", lambda text: None, poll=0)
+        snapshot.take(aws, STATE, "maps", lambda text: None, poll=0)
 
 
 @pytest.mark.parametrize("status", ["incompatible-restore", "inaccessible-encryption-credentials", "stopped", None])
@@ -77,38 +81,70 @@ def test_a_database_that_will_not_be_ready_by_itself_ends_it_at_once(local, stat
     told = {"DBInstances": [{"DBInstanceStatus": status, "DbiResourceId": "db-1"}]} if status else gone
     aws = CannedAws(local, describe_db_instances=told, describe_db_snapshots=snapshots())
     with pytest.raises(Failed, match=f"is {status or 'gone'}: AWS takes no snapshot"):
-        snapshot.take(aws, "maps", lambda text: None, poll=0)
+        snapshot.take(aws, STATE, "maps", lambda text: None, poll=0)
 
 
-def test_an_earlier_trys_snapshot_of_the_last_hour_is_not_taken_again(aws, slug):
+def test_an_earlier_trys_snapshot_serves_only_where_a_person_was_told_of_it(aws, slug):
     rds, said = aws.client("rds"), []
     rds.create_db_instance(DBInstanceIdentifier=slug, DBInstanceClass="db.t4g.micro", Engine="postgres",
                            AllocatedStorage=20, MasterUsername="master", MasterUserPassword="long-enough-1")
-    for age in (timedelta(minutes=50), timedelta(minutes=70)):
-        rds.create_db_snapshot(DBInstanceIdentifier=slug,
-                               DBSnapshotIdentifier=snapshot.name(slug, datetime.now(timezone.utc) - age))
-    rds.create_db_snapshot(DBInstanceIdentifier=slug, DBSnapshotIdentifier=f"{slug}-zzz")
-    made = snapshot.take(aws, slug, said.append, poll=0)
-    assert made == snapshot.take(aws, slug, said.append, poll=0) and "An earlier try" in said[0]
-    assert len(rds.describe_db_snapshots(DBInstanceIdentifier=slug)["DBSnapshots"]) == 3
+    rds.create_db_snapshot(DBInstanceIdentifier=slug, DBSnapshotIdentifier=f"{slug}-zzz", Tags=TAGS)
+    held = state(("aws_db_instance", {"identifier": slug, "final_snapshot_identifier": f"{slug}-final"}))
+    assert snapshot.earlier(aws, held) == {}
+    made = snapshot.take(aws, held, slug, said.append, poll=0)
+    assert snapshot.earlier(aws, held) == {slug: made}
+    assert snapshot.take(aws, held, slug, said.append, made, poll=0) == made and "An earlier try" in said[1]
+    assert len(rds.describe_db_snapshots(DBInstanceIdentifier=slug)["DBSnapshots"]) == 2
+
+    rds.delete_db_snapshot(DBSnapshotIdentifier=made)
+    before = snapshot.name(slug, datetime.now(timezone.utc) - timedelta(minutes=5))
+    rds.create_db_snapshot(DBInstanceIdentifier=slug, DBSnapshotIdentifier=before, Tags=TAGS)
+    assert snapshot.earlier(aws, held) == {slug: before}
+    assert snapshot.take(aws, held, slug, said.append, poll=0) != before, "nobody was told"
     rds.delete_db_instance(DBInstanceIdentifier=slug, SkipFinalSnapshot=True)
 
 
-def test_an_old_snapshot_or_another_databases_does_not_serve(local):
-    now = datetime.now(timezone.utc)
-    others = [{"DBSnapshotIdentifier": snapshot.name("maps", now - timedelta(minutes=70)), "DbiResourceId": "db-1",
-               "Status": "available"},
-              {"DBSnapshotIdentifier": snapshot.name("maps", now), "DbiResourceId": "db-old", "Status": "available"},
-              {"DBSnapshotIdentifier": snapshot.name("maps", now), "DbiResourceId": "db-1", "Status": "failed"}]
-    aws = CannedAws(local, describe_db_instances=AVAILABLE, describe_db_snapshots={"DBSnapshots": others})
-    assert snapshot._earlier(aws, "maps") is None
+def of_an_earlier_try(**more) -> dict:
+    """A snapshot of this teardown, ten minutes old."""
+    made = datetime.now(timezone.utc) - timedelta(minutes=more.pop("minutes", 10))
+    return {"DBSnapshotIdentifier": snapshot.name("maps", made), "DbiResourceId": "db-1", "Status": "available",
+            "TagList": TAGS, **more}
+
+
+def earlier(local, *found: dict, of: State = STATE) -> dict[str, str]:
+    aws = CannedAws(local, describe_db_instances=AVAILABLE, describe_db_snapshots={"DBSnapshots": list(found)})
+    return snapshot.earlier(aws, of)
+
+
+@pytest.mark.parametrize("more", [{"minutes": 70}, {"DbiResourceId": "db-old"}, {"Status": "failed"}, {"TagList": []},
+                                  {"TagList": [{"Key": "Teardown", "Value": "x/0"}]},
+                                  {"DBSnapshotIdentifier": "maps-by-hand"}],
+                         ids=["old", "another database's", "failed", "nobody's", "before something was applied", "by hand"])
+def test_any_other_snapshot_does_not_serve(local, more):
+    whole = of_an_earlier_try()
+    assert earlier(local, whole) == {"maps": whole["DBSnapshotIdentifier"]}
+    assert earlier(local, of_an_earlier_try(**more)) == {}
+
+
+@pytest.mark.parametrize("attributes", [{"skip_final_snapshot": True}, {"final_snapshot_identifier": None}])
+def test_where_no_final_snapshot_is_taken_a_new_one_always_is(local, attributes):
+    database = STATE.resources[0].attributes | attributes
+    assert earlier(local, of_an_earlier_try(), of=state(("aws_db_instance", database))) == {}
+
+
+def test_the_one_that_was_told_of_and_is_gone_is_taken_anew(local):
+    told = of_an_earlier_try()["DBSnapshotIdentifier"]
+    aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={},
+                    describe_db_snapshots=[{"DBSnapshots": []}, *snapshots({})])
+    assert snapshot.take(aws, STATE, "maps", lambda text: None, told, poll=0) != told
+    assert len(aws.calls("create_db_snapshot")) == 1
 
 
 def test_a_snapshot_that_takes_too_long_goes_on_and_stops_everything(local):
     aws = CannedAws(local, describe_db_instances=AVAILABLE, create_db_snapshot={},
                     describe_db_snapshots=snapshots({"Status": "creating", "PercentProgress": 1}))
     with pytest.raises(TookTooLong, match="AWS goes on with it"):
-        snapshot.take(aws, "maps", lambda text: None, limit=0, poll=0)
+        snapshot.take(aws, STATE, "maps", lambda text: None, limit=0, poll=0)
 
 
 def test_a_database_that_is_busy_is_waited_for_first(local):
@@ -116,11 +152,11 @@ def test_a_database_that_is_busy_is_waited_for_first(local):
     statuses = [{"DBInstances": [{"DBInstanceStatus": status, "DbiResourceId": "db-1"}]}
                 for status in ("backing-up", "backing-up", "backing-up", "storage-optimization")]
     aws = CannedAws(local, describe_db_instances=statuses, create_db_snapshot={}, describe_db_snapshots=snapshots({}))
-    snapshot.take(aws, "maps", said.append, poll=0)
+    snapshot.take(aws, STATE, "maps", said.append, poll=0)
     assert said[0] == "Waiting for the database maps: backing-up…" and len(said) == 2
     busy = CannedAws(local, describe_db_instances=statuses[0], describe_db_snapshots=snapshots())
     with pytest.raises(TookTooLong, match="backing-up; there is no snapshot"):
-        snapshot.take(busy, "maps", said.append, limit=0, poll=0)
+        snapshot.take(busy, STATE, "maps", said.append, limit=0, poll=0)
 
 
 def test_a_database_that_is_on_its_way_gets_no_snapshot(local):

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from canned_aws import CannedAws, refusal
-from tasks.core import ecs_tasks, processes, session, settings
+from canned_aws import CannedAws, refusal, task
+from tasks.core import ecs_tasks, processes, session, settings, unfinished
 from tasks.core.console import Refused
 from tasks.core.state_file import Resource, State
 from tasks.core.teardown import refusals
@@ -18,6 +18,12 @@ from tasks.core.teardown import refusals
 DATABASE = "module.database_layer.aws_db_instance.rds"
 MORNING = datetime(2026, 2, 3, 4, 5, tzinfo=timezone.utc)
 FILES = "module.efs[0].aws_efs_file_system.efs"
+
+
+@pytest.fixture(autouse=True)
+def no_other_disk(monkeypatch):
+    """There is no state bucket here, so nothing is noted beside a state."""
+    monkeypatch.setattr(unfinished, "_beside", lambda session_: [])
 
 
 @pytest.fixture
@@ -197,25 +203,45 @@ def test_a_repository_must_hold_no_image_unless_it_says_otherwise(aws, slug):
     assert find(aws, Resource("aws_ecr_repository.mine", "aws_ecr_repository", {**told, "force_delete": True})) == []
 
 
-def test_a_job_that_runs_stops_it_and_a_task_of_a_service_does_not(aws, slug):
-    ecs = aws.client("ecs")
+def test_a_job_that_runs_stops_it(aws, slug):
+    ecs, family = aws.client("ecs"), f"{slug}-job-nightly"
     ecs.create_cluster(clusterName=slug)
-    families = {kind: f"{slug}-{kind}" for kind in ("ows", "job-nightly")}
-    for family in families.values():
-        ecs.register_task_definition(family=family, containerDefinitions=[{"name": "one", "image": "i", "memory": 32}])
-    for family in families.values():
-        ecs.run_task(cluster=slug, taskDefinition=family)
-    state = [Resource("aws_ecs_cluster.cluster", "aws_ecs_cluster", {"name": slug}),
-             Resource("aws_ecs_service.s", "aws_ecs_service", {"task_definition": f"arn:x/{families['ows']}:1"}),
-             *(Resource(f"aws_ecs_task_definition.{kind}", "aws_ecs_task_definition", {"family": family})
-               for kind, family in families.items())]
-    [found] = find(aws, *state)
+    ecs.register_task_definition(family=family, containerDefinitions=[{"name": "one", "image": "i", "memory": 32}])
+    [task] = ecs.run_task(cluster=slug, taskDefinition=family)["tasks"]
+    cluster = Resource("aws_ecs_cluster.cluster", "aws_ecs_cluster", {"name": slug})
+    [found] = find(aws, cluster)
     assert found.what == "job nightly" and "invoke service.run nightly --stop" in found.lift
-    [task] = ecs.list_tasks(cluster=slug, family=families["job-nightly"])["taskArns"]
-    ecs.stop_task(cluster=slug, task=task)
+    ecs.stop_task(cluster=slug, task=task["taskArn"])
+    assert find(aws, cluster) == []
+    assert find(aws, Resource("aws_ecs_cluster.cluster", "aws_ecs_cluster", {"name": f"{slug}-gone"})) == []
+
+
+def test_a_task_of_a_services_family_that_no_service_runs_stops_it_too(aws, slug):
+    """Somebody looks into something with the service's own task definition."""
+    ecs, family = aws.client("ecs"), f"{slug}-ows"
+    ecs.create_cluster(clusterName=slug)
+    ecs.register_task_definition(family=family, containerDefinitions=[{"name": "one", "image": "i", "memory": 32}])
+    ecs.create_service(cluster=slug, serviceName="ows", taskDefinition=family, desiredCount=1)
+    state = [Resource("aws_ecs_cluster.cluster", "aws_ecs_cluster", {"name": slug}),
+             Resource("aws_ecs_service.s", "aws_ecs_service", {"task_definition": f"arn:x/{family}:1"}),
+             Resource("aws_ecs_task_definition.ows", "aws_ecs_task_definition", {"family": family})]
+    assert find(aws, *state) == [], "of its service alone"
+    [task] = ecs.run_task(cluster=slug, taskDefinition=family)["tasks"]
+    [found] = find(aws, *state)
+    assert found.what == f"task of {family}" and f"aws ecs stop-task --cluster {slug} --task " in found.lift
+    ecs.stop_task(cluster=slug, task=task["taskArn"])
+    ecs.delete_service(cluster=slug, service="ows", force=True)
     assert find(aws, *state) == []
-    gone = Resource("aws_ecs_cluster.cluster", "aws_ecs_cluster", {"name": f"{slug}-gone"})
-    assert find(aws, gone, *state[1:]) == []
+
+
+def test_a_task_that_a_service_runs_is_none_of_these(local):
+    def told(group: str) -> dict:
+        return task(definition="arn:x/maps-ows:1", status="RUNNING", group=group)
+
+    aws = CannedAws(local, list_tasks={"taskArns": ["a", "b"]},
+                    describe_tasks={"tasks": [told("service:ows"), told("family:maps-ows")]})
+    [found] = find(aws, Resource("aws_ecs_cluster.cluster", "aws_ecs_cluster", {"name": "maps"}))
+    assert found.what == "task of maps-ows"
 
 
 @pytest.mark.parametrize(("family", "command", "name"), [
@@ -226,8 +252,8 @@ def test_a_job_that_runs_stops_it_and_a_task_of_a_service_does_not(aws, slug):
     ("somebody-elses", (), ""),
 ])
 def test_a_job_is_called_what_service_run_calls_it(family, command, name):
-    task = ecs_tasks.Task("a/1", "d", "RUNNING", "", "", "", command, None, ())
-    assert refusals._job(family, task) == name
+    found = ecs_tasks.Task("a/1", "d", "RUNNING", "", "", "", command, None, ())
+    assert refusals._job(family, found) == name
 
 
 def test_what_an_interrupted_run_had_begun_is_recovered_first(aws):

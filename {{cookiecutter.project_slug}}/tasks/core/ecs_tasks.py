@@ -29,7 +29,10 @@ class Container:
 
 @dataclass(frozen=True)
 class Task:
-    """One task. ``status`` is ECS's last status: PROVISIONING, PENDING, ACTIVATING, RUNNING … STOPPED."""
+    """One task. ``status`` is ECS's last status: PROVISIONING, PENDING, ACTIVATING, RUNNING … STOPPED.
+
+    group  ``service:NAME`` of a task that a service runs; of any other its family, or what its caller chose
+    """
 
     arn: str
     definition: str
@@ -40,6 +43,7 @@ class Task:
     command: tuple[str, ...]
     created_at: datetime | None
     containers: tuple[Container, ...]
+    group: str = ""
 
     @property
     def id(self) -> str:
@@ -48,6 +52,10 @@ class Task:
     @property
     def stopped(self) -> bool:
         return self.status == "STOPPED"
+
+    @property
+    def of_a_service(self) -> bool:
+        return self.group.startswith("service:")
 
     @property
     def failed(self) -> bool:
@@ -207,4 +215,5 @@ def of(each: dict) -> Task:
             Container(container["name"], container.get("exitCode"), container.get("reason", ""))
             for container in each.get("containers", [])
         ),
+        group=each.get("group", ""),
     )

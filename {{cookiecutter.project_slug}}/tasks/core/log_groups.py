@@ -94,7 +94,8 @@ class Tail:
     """Several log groups read together, again and again; no event twice.
 
     groups   the log groups
-    since    ms since 1970; grows with what was seen, less LATE: events may arrive late and out of order
+    since    ms since 1970, where the reading begins. Each group is then read on from what was seen of it, less LATE: events
+             arrive late and out of order, and those of one group (RDS exports) minutes after another's
     pattern  CloudWatch's filter pattern
     prefix   only streams that begin so
     """
@@ -104,28 +105,32 @@ class Tail:
     since: int
     pattern: str = ""
     prefix: str = ""
-    _seen: dict[str, int] = field(default_factory=dict)
+    _since: dict[str, int] = field(default_factory=dict)
+    _seen: dict[str, dict[str, int]] = field(default_factory=dict)  # group -> event -> its time
 
     def read(self) -> list[Line]:
         """What is new, in the order of time."""
-        new = []
-        for group in self.groups:
-            new += [(event, group) for event in self._unseen(group)]
+        new = [(event, group) for group in self.groups for event in self._new(group)]
         new.sort(key=lambda each: each[0]["timestamp"])
-        if new:
-            self.since = max(self.since, new[-1][0]["timestamp"] - LATE)
-            self._seen = {id_: at for id_, at in self._seen.items() if at >= self.since}
         return [Line(datetime.fromtimestamp(event["timestamp"] / 1000, timezone.utc), group, event["logStreamName"],
                      event["message"].rstrip("\n")) for event, group in new]
 
-    def _unseen(self, group: str) -> Iterator[dict[str, Any]]:
-        start = self.since
+    def _new(self, group: str) -> list[dict[str, Any]]:
+        since, seen = self._since.get(group, self.since), self._seen.setdefault(group, {})
+        new = list(self._unseen(group, since, seen))
+        if new:
+            since = max(since, max(event["timestamp"] for event in new) - LATE)
+            self._since[group] = since
+            self._seen[group] = {id_: at for id_, at in seen.items() if at >= since}
+        return new
+
+    def _unseen(self, group: str, start: int, seen: dict[str, int]) -> Iterator[dict[str, Any]]:
         while True:
             count, latest = 0, start
             for event in search(self.session, group, start, self.pattern, self.prefix):
                 count, latest = count + 1, max(latest, event["timestamp"])
-                if event["eventId"] not in self._seen:
-                    self._seen[event["eventId"]] = event["timestamp"]
+                if event["eventId"] not in seen:
+                    seen[event["eventId"]] = event["timestamp"]
                     yield event
             # the embedded AWS gives one page and no token: go on from where it ended
             if count < MOST_AT_ONCE or latest == start:

@@ -8,6 +8,7 @@ action is narrowed to; ``documents`` makes the policies of all that; ``simulatio
 from .documents import MOST, Policy, build, compact
 from .implied import NEVER, Implied
 from .recorded import ROLES, TRIED, actions, of_operation
-from .simulation import missing
+from .simulation import key_arn, missing, require
 
-__all__ = ["MOST", "NEVER", "ROLES", "TRIED", "Implied", "Policy", "actions", "build", "compact", "missing", "of_operation"]
+__all__ = ["MOST", "NEVER", "ROLES", "TRIED", "Implied", "Policy", "actions", "build", "compact", "key_arn", "missing",
+           "of_operation", "require"]

@@ -9,21 +9,49 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .. import keys
+from ..console import Refused
 from ..session import Session
 from .documents import build
+from .places import PLACES
 
 TRIED = "x"  # stands for what a pattern leaves open
+OF_THE_KEY = {PLACES[place].sid for place in ("key", "secrets_key")}
+ASKING = PLACES["askers"].sid  # who gets an answer may ask, maybe about nobody but himself
 
 
-def missing(session: Session, role: str, key_arn: str | None = None) -> list[str] | None:
-    """The role's actions that IAM would refuse, sorted; None when IAM does not say."""
+def key_arn(session: Session) -> str | None:
+    """The ARN of chamber's key, which narrows the documents; None while it is not there, or not to be seen."""
+    try:
+        session.require_account()
+        key = keys.find(session)
+    except Exception:  # no credentials yet, or none that may look: whoever makes the roles comes before them
+        return None
+    return key.arn if key else None
+
+
+def require(session: Session, role: str) -> None:
+    """Raise Refused (3) with every action of a role that IAM would refuse; where IAM does not say, go on."""
+    lacking = missing(session, role)
+    if lacking:
+        raise Refused(f"These credentials may not do {', '.join(lacking)}. Nothing was changed. (If IAM is mistaken: "
+                      "--no-permission-check.)", run=session.settings.command("doctor", f"--policy {role}"))
+
+
+def missing(session: Session, role: str) -> list[str] | None:
+    """The role's actions that IAM would refuse, sorted; None when IAM does not say.
+
+    While chamber's key is not there, or not to be seen, nothing is asked about it: a policy names no other key.
+    """
     try:
         source = _principal(session.client("sts").get_caller_identity()["Arn"])
         if source is None:
             return None
-        statements = [each for document in build(session, role, key_arn).documents for each in document["Statement"]]
-        allowed = [each for each in statements if each["Effect"] == "Allow"]
-        return sorted({action for each in allowed for action in _refused(session, source, each)})
+        key = key_arn(session)
+        unasked = {ASKING} if key else {ASKING, *OF_THE_KEY}
+        statements = [each for document in build(session, role, key).documents for each in document["Statement"]]
+        asked = [each for each in statements if each["Effect"] == "Allow" and each["Sid"] not in unasked]
+        return sorted({action for each in asked for action in _refused(session, source, each)})
     except Exception:  # not allowed to ask, a principal that cannot be simulated, a network that fails: no answer
         return None
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from .. import ecs_tasks, jobs, recovery
+from .. import ecs_tasks, jobs, recovery, unfinished
+from .. import policy as policies
 from ..console import Refused
 from ..session import Session, error_code
 from ..state_file import Resource, State, without_keys
@@ -51,6 +52,16 @@ def find(session: Session, state: State, allow_loss: Collection[str] = (), snaps
         found += [_no_snapshot(resource) for resource in state.of_type("aws_db_instance") if _instance(session, resource)]
     found += [*_unfinished(session, state), *_running_jobs(session, state)]
     return [each for each in found if not (each.loss and each.what in allow_loss)]
+
+
+def permissions(session: Session) -> list[Refusal]:
+    """What IAM would refuse of a destroy, as one; none where it does not say."""
+    lacking = policies.missing(session, "destroy")
+    if not lacking:
+        return []
+    needed = session.settings.command("doctor", "--policy destroy")
+    return [Refusal("permissions", f"These credentials may not do {', '.join(lacking)}.",
+                    f"Use others; what a destroy needs: {needed}. Or, if IAM is mistaken: --no-permission-check")]
 
 
 def raise_all(refusals: list[Refusal], run: str) -> None:
@@ -136,24 +147,23 @@ def _repository(session: Session, resource: Resource) -> Iterator[Refusal]:
 
 def _unfinished(session: Session, state: State) -> Iterator[Refusal]:
     """What an interrupted run had begun to make: no plan deletes what no state knows."""
-    for address in recovery.noted(session.settings):
+    for address in unfinished.everywhere(session):
         if address not in state.addresses and without_keys(address).split(".")[-2] in recovery.FINDERS:
             yield Refusal(address, "An interrupted run had begun to make it. No state knows it, so it would be left.",
                           f"{session.settings.command('recover')}. Or leave it there: --allow-loss '{address}'", loss=True)
 
 
 def _running_jobs(session: Session, state: State) -> Iterator[Refusal]:
-    """Tasks of the families that no service runs: what the jobs, the clock or a person started."""
-    serving = {_family(service.attributes["task_definition"]) for service in state.of_type("aws_ecs_service")}
-    families = {each.attributes["family"] for each in state.of_type("aws_ecs_task_definition")} - serving
+    """Tasks that no service runs: what the jobs, the clock or a person started, be it of a service's own family."""
     for cluster in state.of_type("aws_ecs_cluster"):
-        for family in sorted(families):
-            found = _unless("ClusterNotFoundException", ecs_tasks.find, session, cluster.attributes["name"], family=family)
-            for task in (each for each in found or () if not each.stopped):
-                job = _job(family, task)
-                stop = (session.settings.command("service.run", job, "--stop") if job
-                        else f"aws ecs stop-task --cluster {cluster.attributes['name']} --task {task.id}")
-                yield Refusal(f"job {job or family}", f"It runs (task {task.id}).", f"Wait for its end, or: {stop}")
+        found = _unless("ClusterNotFoundException", ecs_tasks.find, session, cluster.attributes["name"])
+        for task in (each for each in found or () if not (each.stopped or each.of_a_service)):
+            family = _family(task.definition)
+            job = _job(family, task)
+            stop = (session.settings.command("service.run", job, "--stop") if job
+                    else f"aws ecs stop-task --cluster {cluster.attributes['name']} --task {task.id}")
+            yield Refusal(f"job {job}" if job else f"task of {family}", f"It runs (task {task.id}).",
+                          f"Wait for its end, or: {stop}")
 
 
 def _job(family: str, task: ecs_tasks.Task) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from .. import console
 from ..console import show
@@ -11,19 +11,21 @@ from ..saved_plan import SavedPlan
 from ..session import Session
 from ..settings import Settings
 from ..state_file import Resource, State
-from . import refusals
+from . import refusals, snapshot
 from .kept import Kept
 from .refusals import Refusal
 
 
 @dataclass(frozen=True)
 class Shown:
-    """``saved`` is None when the state holds nothing any more; ``notes``: address -> what else goes with it, or does not."""
+    """``saved`` is None when the state holds nothing any more; ``notes``: address -> what else goes with it, or does not;
+    ``serving``: identifier of a database -> an earlier try's snapshot that is taken as its last one."""
 
     saved: SavedPlan | None
     kept: list[Kept]
     refused: list[Refusal]
     notes: dict[str, str]
+    serving: dict[str, str] = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan:
@@ -38,18 +40,20 @@ class Shown:
 NOTHING = Shown(None, [], [], {})
 
 
-def notes(session: Session, state: State, snapshots: bool) -> dict[str, str]:
+def notes(session: Session, state: State, snapshots: bool, serving: dict[str, str]) -> dict[str, str]:
     """What is to be known of what keeps data: how far back its copies reach, and which of them go with it."""
-    return {**{each.address: _of_database(each, snapshots) for each in state.of_type("aws_db_instance")},
+    return {**{each.address: _of_database(each, snapshots, serving) for each in state.of_type("aws_db_instance")},
             **{each.address: _of_file_system(session, each) for each in state.of_type("aws_efs_file_system")}}
 
 
-def _of_database(resource: Resource, snapshots: bool) -> str:
+def _of_database(resource: Resource, snapshots: bool, serving: dict[str, str]) -> str:
     days, found = resource.attributes.get("backup_retention_period"), []
     if days and resource.attributes.get("delete_automated_backups") is not False:
         found.append(f"its automated backups (any moment of the last {days} days) go with it")
     if snapshots:
-        found.append("a snapshot is taken first, and stays")
+        earlier = serving.get(resource.attributes.get("identifier", ""))
+        found.append(f"a snapshot of {snapshot.moment(earlier):%H:%M} UTC is there, is taken as the last one, and stays"
+                     if earlier else "a snapshot is taken first, and stays")
     return "; ".join(found)
 
 

@@ -18,7 +18,8 @@ from ..state_file import State
 
 LIMIT = 6 * 60 * 60  # seconds; the first snapshot of a large database copies all of it
 POLL = 5
-RECENT = timedelta(hours=1)  # an earlier try's snapshot serves for so long
+RECENT = timedelta(hours=1)  # an earlier try's snapshot serves for so long, as a person was told before consenting
+TEARDOWN = "Teardown"  # the tag that says of which state a teardown took it
 READY = ("available", "storage-optimization")  # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html: of these none ends by itself
 HOPELESS = re.compile(r"incompatible-.*|inaccessible-.*|failed|restore-error|insufficient-capacity|stopp(ed|ing)|deleting")
@@ -38,13 +39,31 @@ def name(identifier: str, moment: datetime) -> str:
     return f"{identifier}-{moment.astimezone(timezone.utc).strftime(STAMP)}"
 
 
-def take(session: Session, identifier: str, say: Say, limit: float = LIMIT, poll: float = POLL) -> str:
-    """Take a snapshot and wait until it can be restored from; answers its name. One of the last hour is not taken again.
+def moment(name: str) -> datetime:
+    """When a snapshot of such a name was begun."""
+    return datetime.strptime(name.rpartition("-")[2], STAMP).replace(tzinfo=timezone.utc)
 
+
+def earlier(session: Session, state: State) -> dict[str, str]:
+    """identifier -> the snapshot that an earlier try of this very teardown has begun within the last hour, if there is one.
+
+    Not of a database that goes without a final snapshot: nothing that was written since would be in any.
+    """
+    final = [each.attributes["identifier"] for each in state.of_type("aws_db_instance")
+             if each.attributes.get("final_snapshot_identifier") and not each.attributes.get("skip_final_snapshot")]
+    found = {identifier: _earlier(session, state, identifier) for identifier in due(session, state) if identifier in final}
+    return {identifier: made for identifier, made in found.items() if made}
+
+
+def take(session: Session, state: State, identifier: str, say: Say, serving: str | None = None, limit: float = LIMIT,
+         poll: float = POLL) -> str:
+    """Take a snapshot and wait until it can be restored from; answers its name.
+
+    serving  an earlier try's, of which a person was told that it is not taken again
     Raises Failed when AWS cannot make it, TookTooLong (6) when it is not done in time; it goes on being made then.
     """
     deadline = time.monotonic() + limit
-    wanted = _earlier(session, identifier)
+    wanted = serving if serving and serving == _earlier(session, state, identifier) else None
     if wanted:
         say(f"An earlier try has begun the snapshot {wanted}; it serves.")
     else:
@@ -52,20 +71,27 @@ def take(session: Session, identifier: str, say: Say, limit: float = LIMIT, poll
         wanted = name(identifier, datetime.now(timezone.utc))
         settings = session.settings
         session.client("rds").create_db_snapshot(DBInstanceIdentifier=identifier, DBSnapshotIdentifier=wanted, Tags=[
-            {"Key": "Project", "Value": settings.project.slug}, {"Key": "Workspace", "Value": settings.workspace}])
+            {"Key": "Project", "Value": settings.project.slug}, {"Key": "Workspace", "Value": settings.workspace},
+            {"Key": TEARDOWN, "Value": _of(state)}])
     _wait_until_made(session, wanted, say, deadline, limit, poll)
     say(f"Made: the snapshot {wanted}")
     return wanted
 
 
-def _earlier(session: Session, identifier: str) -> str | None:
-    """The newest snapshot of this very database by a try within the last hour, made or in the making."""
+def _of(state: State) -> str:
+    """What a teardown is known by: once anything was applied, or deleted, it is another one."""
+    return f"{state.lineage}/{state.serial}"
+
+
+def _earlier(session: Session, state: State, identifier: str) -> str | None:
+    """The newest snapshot of this very database by a try of this teardown within the last hour, made or in the making."""
     present, since = resource_id(session, identifier), name(identifier, datetime.now(timezone.utc) - RECENT)
     pages = session.client("rds").get_paginator("describe_db_snapshots").paginate(
         DBInstanceIdentifier=identifier, SnapshotType="manual")
     ours = re.compile(re.escape(identifier) + r"-\d{8}t\d{6}z")
     found = [each["DBSnapshotIdentifier"] for page in pages for each in page["DBSnapshots"]
              if each["Status"] in ("available", "creating") and each.get("DbiResourceId") == present
+             and {"Key": TEARDOWN, "Value": _of(state)} in each.get("TagList", ())
              and ours.fullmatch(each["DBSnapshotIdentifier"]) and each["DBSnapshotIdentifier"] >= since]
     return max(found, default=None)
 
