@@ -26,6 +26,8 @@ PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 # What of this shell reaches a project that is driven as a user drives it.
 PASSED_ON = ("PATH", "HOME", "LANG", "TF_CLI_CONFIG_FILE", "PYTHONDONTWRITEBYTECODE")
 
+LONGEST_FIRST = ("running", "tasks", "faults", "stack")
+
 pytest_plugins = ["engine_fixtures"]
 
 HOW_TO_INSTALL = {
@@ -42,14 +44,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Where several processes run the tests, a folder's stay together: they share servers, stacks and images."""
+    """Where several processes run the tests, a folder's stay together: they share servers and images.
+
+    Those of `stack` are shared out file by file: nearly all of their time is waiting, and a stack of its own costs each
+    process only more of that.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid.split("/")[1]
+            folder, name = nodeid.split("::")[0].split("/")[1:3]
+            return f"{folder}/{name}" if folder == "stack" else folder
 
     return ByFolder(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Several processes begin with what lasts longest."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _rank(item.nodeid.split("/")[1]))
+
+
+def _rank(folder: str) -> int:
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,12 @@ locals {
   first_service = concat([for key, service in var.services : key if service.image == null], keys(var.services))[0]
 
   administration = {
-    chamber_services = concat([local.chamber_admin_service], sort(tolist(local.own_chamber_services)))
-    image            = local.services[local.first_service].image
-    log_group        = "${local.app_log_prefix}/apps/jobs"
-    policy           = concat(local.read_ows_config, local.read_products)
-    execute_command  = false
+    chamber_services     = concat([local.chamber_admin_service], sort(tolist(local.own_chamber_services)))
+    image                = local.services[local.first_service].image
+    registry_credentials = local.services[local.first_service].registry_credentials
+    log_group            = "${local.app_log_prefix}/apps/jobs"
+    policy               = concat(local.read_ows_config, local.read_products)
+    execute_command      = false
   }
 
   # s3://bucket/folder/*.yaml -> all of the folder
@@ -60,15 +61,16 @@ locals {
       container_definitions = templatefile(
         fileexists("${local.templates}/${key}.json.tftpl") ? "${local.templates}/${key}.json.tftpl" : "${local.templates}/job.json.tftpl",
         {
-          name         = key
-          image        = local.administration.image
-          command      = job.command
-          cpu          = job.cpu
-          memory       = job.memory
-          environment  = [for name, value in merge(local.job_environment, job.environment) : { name = name, value = value }]
-          mount_points = local.mount_points
-          log_group    = local.administration.log_group
-          region       = var.region
+          name                 = key
+          image                = local.administration.image
+          registry_credentials = local.administration.registry_credentials
+          command              = job.command
+          cpu                  = job.cpu
+          memory               = job.memory
+          environment          = [for name, value in merge(local.job_environment, job.environment) : { name = name, value = value }]
+          mount_points         = local.mount_points
+          log_group            = local.administration.log_group
+          region               = var.region
         }
       )
     }

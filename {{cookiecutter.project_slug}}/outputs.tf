@@ -19,11 +19,12 @@ output "cluster" {
 }
 
 output "services" {
-  description = "Service -> its ECS service, revision, image and log group."
+  description = "Service -> its ECS service, revision (and the one that it is held at, if so), image and log group."
   value = {
     for key, service in module.ecs : key => {
       service         = service.service
       task_definition = service.task_definition
+      runs            = service.runs
       image           = local.services[key].image
       log_group       = service.log_group
     }

@@ -4,14 +4,18 @@ locals {
   # The logs of a host may be shared between projects, as the seed has it; a service's never are.
   app_log_prefix = local.cloudwatch_prefix == "" ? "/${local.name}" : local.cloudwatch_prefix
 
+  images = { for key, service in var.services : key => service.image != null ? service.image : var.images[key] }
+
   services = {
     for key, service in var.services : key => merge(service, {
-      image            = service.image != null ? service.image : var.images[key]
+      image            = local.images[key]
       chamber_services = [coalesce(service.chamber_service, local.chamber_service)]
       log_group        = "${local.app_log_prefix}/apps/${key}"
       alb              = service.load_balancer == "own" ? key : "shared"
       policy           = concat(service.policy, local.read_ows_config)
       execute_command  = var.enable_execute_command
+      # into ECR the execution role logs in by itself
+      registry_credentials = can(regex("^[0-9]{12}\\.dkr\\.ecr\\.", local.images[key])) ? "" : var.registry_credentials
     })
   }
 
@@ -53,16 +57,17 @@ locals {
     for key, service in local.services : key => templatefile(
       fileexists("${local.templates}/${key}.json.tftpl") ? "${local.templates}/${key}.json.tftpl" : "${local.templates}/ows.json.tftpl",
       {
-        name         = key
-        image        = service.image
-        command      = service.command
-        cpu          = service.cpu
-        memory       = service.memory
-        port         = service.port
-        environment  = [for name, value in local.environments[key] : { name = name, value = value }]
-        mount_points = local.mount_points
-        log_group    = service.log_group
-        region       = var.region
+        name                 = key
+        image                = service.image
+        registry_credentials = service.registry_credentials
+        command              = service.command
+        cpu                  = service.cpu
+        memory               = service.memory
+        port                 = service.port
+        environment          = [for name, value in local.environments[key] : { name = name, value = value }]
+        mount_points         = local.mount_points
+        log_group            = service.log_group
+        region               = var.region
       }
     )
   }

@@ -117,6 +117,21 @@ variable "images" {
   default     = {}
 }
 
+variable "registry_credentials" {
+  description = <<-TEXT
+    ARN of a secret in Secrets Manager, {"username": "...", "password": "..."}: the login for the registry of every
+    image outside ECR. Encrypted with AWS's own key (aws/secretsmanager). Empty: such images are pulled without.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/private-auth.html
+  TEXT
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.registry_credentials == "" || can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$", var.registry_credentials))
+    error_message = "registry_credentials: the whole ARN of a secret in Secrets Manager, such as arn:aws:secretsmanager:${var.region}:${var.account}:secret:registry-a1b2c3."
+  }
+}
+
 variable "certificate_arn" {
   description = "ACM certificate of the load balancers, in their own region. Empty: HTTP only."
   type        = string

@@ -204,7 +204,7 @@ def judge(copy: Copy, phase: Phase, wanted: dict[str, list[str]], row: Row) -> N
 def run(golden: Path, folder: Path, environment: dict[str, str], phase: Phase, fault: str, moment: int,
         wanted: dict[str, list[str]]) -> Row:
     """One row of the table."""
-    row, started = Row(phase.name, fault, moment, commit=_commit()), time.monotonic()
+    row, started = Row(phase.name, fault, moment, commit=commit()), time.monotonic()
     copy = Copy(golden, folder, environment)
     try:
         phase.prepare(copy)
@@ -231,7 +231,8 @@ def undisturbed(golden: Path, folder: Path, environment: dict[str, str], phase: 
 
 
 @functools.cache
-def _commit() -> str:
+def commit() -> str:
+    """The template's commit that is tried."""
     told = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=INVENTORY.parent, capture_output=True, text=True)
     return told.stdout.strip()
 

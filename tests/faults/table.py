@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 import shutil
@@ -11,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import scenario
@@ -97,11 +96,12 @@ class Case:
 
 
 def all_cases(phases: Iterable[str], faults: Iterable[str], moments: int) -> list[Case]:
-    """Every kill at moments that are spread over each phase, every other fault at as many spread over all of them."""
+    """Each fault at moments that are spread over each phase: what people do at all of them, the others at half as many,
+    so that apply and destroy together have them all."""
     phases = list(phases)
     cases = []
     for fault in faults:
-        each = moments if fault in MOST_DANGEROUS else math.ceil(moments / len(phases))
+        each = moments if fault in MOST_DANGEROUS else math.ceil(moments / 2)
         parts = [number / max(each - 1, 1) for number in range(each)]
         cases += [Case(phase, fault, part) for phase, part in itertools.product(phases, parts)]
     return cases
@@ -123,26 +123,6 @@ def rows(goldens: Goldens, cases: list[Case], together: int) -> Iterator[Row]:
                                            case.fault, moment, wanted))
         for done in as_completed(waiting):
             yield done.result()
-
-
-def read(folder: Path) -> list[Row]:
-    """The rows of an earlier run; none when there was none."""
-    file = folder / "faults.json"
-    return [Row(**row) for row in json.loads(file.read_text())] if file.exists() else []
-
-
-def write(found: list[Row], folder: Path) -> None:
-    """faults.json and faults.rst, with the rows of earlier runs that were not run again."""
-    folder.mkdir(exist_ok=True)
-    every = {(row.phase, row.fault, row.moment): row for row in (*read(folder), *found)}
-    ordered = [every[place] for place in sorted(every)]
-    (folder / "faults.json").write_text(json.dumps([asdict(row) for row in ordered], indent=1))
-    lines = [".. list-table:: Each fault at each moment (completed resources)", "   :header-rows: 1", ""]
-    for cells in (("phase", "fault", "after", "the way to the end", "s", "code", "outcome"), *(
-            (row.phase, row.fault, str(row.moment), " → ".join(row.way), f"{row.seconds:.0f}", row.commit,
-             "as it must be" if row.ok else "; ".join(row.wrong)) for row in ordered)):
-        lines += [f"   {' ' if number else '*'} - {' '.join(cell.split())}" for number, cell in enumerate(cells)]
-    (folder / "faults.rst").write_text("\n".join(lines) + "\n")
 
 
 def line(row: Row) -> str:

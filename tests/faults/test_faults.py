@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import own_network
+import report
 import scenario
 import table
 from driven_project import share
@@ -41,7 +42,7 @@ def test_every_fault_is_survived(goldens, capsys):
     found = []
     for row in table.rows(goldens, table.all_cases(PHASES, FAULTS, MOMENTS) if MOMENTS else FEW, TOGETHER):
         found.append(row)
-        table.write(found, ROOT / "build")
+        report.write(found)
         with capsys.disabled():
             print(table.line(row), flush=True)
     wrong = [table.line(row) for row in found if not row.ok]

@@ -33,7 +33,13 @@ LOOKING = (("kms.status",), ("chamber.list", "datacube-wms-local"), ("service.st
 SAMPLE = ("ecs:DescribeServices", "kms:DescribeKey", "logs:FilterLogEvents", "ssm:DescribeParameters",
           "ec2:DescribeVpcs", "ssm:GetParameter")
 GRANTED = "sts:GetCallerIdentity"  # to everybody
-EVERY = int(os.environ.get("FAULT_MOMENTS", "0")) > 2  # `invoke faults`: each action that a plan needs, one run each
+EVERY = int(os.environ.get("FAULT_MOMENTS", "0")) > 2  # `invoke faults`: each action that a role needs, one run each
+
+# The tasks of the roles that change something, an action of each, and what asks for it before anything is changed.
+CHANGING = {"deploy": ("deploy", "--yes"), "destroy": ("destroy", "-w", "local", "--confirm", "local")}
+SAMPLES = {"deploy": ("ecs:CreateService",), "destroy": ("rds:DeleteDBInstance",)}
+LATER = (("deploy", "ssm:DeleteParameter", ("chamber.delete", *SECRET, "--yes")),
+         ("destroy", "ecs:UpdateService", (*CHANGING["destroy"], "--no-permission-check")))
 
 
 @dataclass
@@ -164,6 +170,28 @@ def test_a_missing_permission_is_named(enforced, asked, action):
     enforced.also("plan", "Deny", action)
     enforced.be("plan")
     refused(enforced.project.invoke(*asked[action]), action)
+
+
+@pytest.mark.parametrize(("role", "action"), [
+    (role, action) for role in CHANGING
+    for action in (sorted(policy.actions(role) - policy.actions("plan") - {GRANTED}) if EVERY else SAMPLES[role])])
+def test_a_permission_that_will_be_missing_is_named_before_anything_is_changed(enforced, role, action):
+    before = enforced.state_serial()
+    enforced.also(role, "Deny", action)
+    enforced.be(role)
+    answer = enforced.project.invoke(*CHANGING[role])
+    refused(answer, action)
+    assert answer.code == 3 and "--no-permission-check" in answer.err and enforced.state_serial() == before
+
+
+@pytest.mark.parametrize(("role", "action", "task"), LATER, ids=["deploy", "destroy"])
+def test_a_permission_that_is_missing_after_all_is_named_and_nothing_is_lost(enforced, role, action, task):
+    before = enforced.state_serial()
+    enforced.also(role, "Deny", action)
+    enforced.be(role)
+    answer = enforced.project.invoke(*task)
+    refused(answer, action.partition(":")[2])
+    assert "has begun" not in answer.err and enforced.state_serial() == before
 
 
 @pytest.mark.parametrize("task", [("plan",), ("apply", "--yes"), ("deploy", "--yes"), ("chamber.list", "any")], ids=" ".join)

@@ -26,11 +26,13 @@ class _Handler(BaseHTTPRequestHandler):
         asked = urllib.request.Request(self.server.endpoint + self.path, body, headers, method=self.command)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(asked) as answer:
-            content, status, kind = answer.read(), answer.status, answer.headers.get("Content-Type", "text/xml")
+            content, status, kept = answer.read(), answer.status, answer.headers
         half = self.server.refused < self.server.refusals
         self.server.refused += half
         self.send_response(status)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", kept.get("Content-Type", "text/xml"))
+        if "ETag" in kept:  # of an object
+            self.send_header("ETag", kept["ETag"])
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content[: len(content) // 2] if half else content)

@@ -233,6 +233,25 @@ def test_an_import_can_write_keys_in_lower_case(invoke_here, store, service, tmp
     assert invoke_here("chamber.import", service, str(tmp_path / "none")).code == 4
 
 
+def test_an_import_leaves_out_where_the_database_is_of_the_services_that_terraform_writes_to(invoke_here, store, service):
+    text = '{"db_hostname":"h","db_port":"1","db_database":"d","db_username":"u","db_password":"p","token":"t"}'
+    answer = invoke_here("chamber.import", service, "-", input=text)
+    assert answer.code == 0 and "Left out, since Terraform writes it: db_database, db_hostname, db_port.\n" in answer.err
+    assert parameter_store.values(store, service) == {"db_username": "u", "db_password": "p", "token": "t"}
+    assert invoke_here("chamber.import", store.settings.admin_service, "-", input=text).code == 0
+    assert parameter_store.values(store, store.settings.admin_service) == {"db_password": "p", "token": "t"}
+    other = invoke_here("chamber.import", f"{service}-b", "-", input=text)
+    assert "Left out" not in other.err and len(parameter_store.values(store, f"{service}-b")) == 6
+
+
+def test_an_import_over_a_parameter_of_another_type_is_refused_before_the_first_write(invoke_here, store, service, client):
+    client("ssm").put_parameter(Name=f"/{service}/theirs", Value="old", Type="String")
+    refused = invoke_here("chamber.import", service, "-", input='{"new": "v", "theirs": "other"}')
+    assert refused.code == 4 and f"{service} has theirs (String) already" in refused.err
+    assert parameter_store.values(store, service) == {"theirs": "old"}
+    assert invoke_here("chamber.import", service, "-", input='{"new": "v", "theirs": "old"}').code == 0
+
+
 @pytest.fixture
 def prod(store, root, monkeypatch) -> Session:
     """A second workspace in the same account, reached as AWS is: by the caller's own credentials."""

@@ -32,6 +32,54 @@ def test_what_local_cannot_hand_on_is_pushed_for_the_workspace_that_wants_it(roo
         assert refused.value.run == run
 
 
+OLD, NEW, OTHER = (f"ghcr.io/x/y@sha256:{letter * 64}" for letter in "abc")
+
+
+@pytest.mark.parametrize(("theirs", "told"), [(OLD, True), (OTHER, False), (None, False)])
+def test_a_promoted_pin_is_not_replaced_unseen(root, monkeypatch, capsys, theirs, told):
+    """`deploy` alone takes this checkout's image, whatever was promoted."""
+    dev = session_of(root, "ghcr.io/x/y", "dev")
+    pins.write(dev.settings, {"ows": OLD})
+    if theirs:
+        pins.write(settings.load("local", root), {"ows": theirs})
+    monkeypatch.setattr(images, "content_tag", lambda settings_: "1-abc")
+    monkeypatch.setattr(registry, "digest", lambda session_, tag: NEW.partition("@")[2])
+    for _ in range(2):  # the second time nothing is replaced
+        assert image.ensure(dev, print) == {"ows": NEW} == pins.read(dev.settings)
+    said = capsys.readouterr().err
+    assert said.count("takes the place of") == told
+    if told:
+        assert f"{OLD}, which local.images.tfvars.json pins, too" in said
+        assert f"invoke deploy -w dev --image {OLD}" in said
+
+
+def test_a_named_image_replaces_a_promoted_one_without_a_word(root, capsys):
+    dev = session_of(root, "ghcr.io/x/y", "dev")
+    for workspace in ("dev", "local"):
+        pins.write(settings.load(workspace, root), {"ows": OLD})
+    assert image.ensure(dev, print, image=NEW) == {"ows": NEW}
+    assert capsys.readouterr().err == ""
+
+
+def test_in_local_a_promoted_pin_is_not_dropped_unseen(root, monkeypatch, capsys):
+    local = session_of(root, "ghcr.io/x/y", "local")
+    for workspace in ("dev", "local"):
+        pins.write(settings.load(workspace, root), {"ows": OLD})
+    monkeypatch.setattr(images, "build", lambda settings_, say: images.Built("small:1-abc", "sha256:1", made=False))
+    monkeypatch.setattr(images, "find", lambda reference: None)
+    assert image.ensure(local, print) == {"ows": "small:1-abc"}
+    assert "which dev.images.tfvars.json pins, too" in capsys.readouterr().err
+
+
+def test_what_was_promoted_is_deployed_by_its_digest(root):
+    dev = settings.load("dev", root)
+    pins.write(dev, {"ows": OLD, "gone": NEW})
+    assert image._deploying(dev) == f"invoke deploy -w dev --image {OLD}"
+    two = replace(dev, variables={**dev.variables, "services": {"ows": {}, "tiles": {}}})
+    pins.write(dev, {"tiles": NEW})
+    assert image._deploying(two) == "invoke plan -w dev, then invoke apply -w dev"
+
+
 @pytest.fixture
 def there(docker_engine, image_registry, monkeypatch):
     """A registry that wants a login, which Docker's configuration holds."""
@@ -136,6 +184,7 @@ def test_promoted_is_the_very_same_digest(project):
     done = project("docker.promote", "--from", "dev", "-w", "prod", "--yes")
     assert done.returncode == 0, done.stderr
     assert project.pins("prod") == project.pins("dev") != {}
+    assert f"next: invoke deploy -w prod --image {project.pins('prod')['ows']}" in done.stderr
     again = project("docker.promote", "--from", "dev", "-w", "prod")
     assert (again.returncode, again.stdout) == (0, "prod has pinned what dev has; nothing was changed.\n")
     assert project("docker.promote", "-w", "prod").returncode == 4

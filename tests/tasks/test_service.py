@@ -8,8 +8,8 @@ import pytest
 from invoke import Context, Exit
 
 from tasks import service
-from tasks.core import containers, embedded_aws, jobs, pins, revisions, shell
-from tasks.core.console import BadInput, WentWrong
+from tasks.core import containers, embedded_aws, jobs, pins, revisions, service_deployments, shell, state_bucket
+from tasks.core.console import BadInput, Refused, WentWrong
 from tasks.core.plan import Plan
 from tasks.core.revisions import Revision
 
@@ -98,6 +98,52 @@ def test_a_service_that_was_rolled_back_or_is_gone_says_so(stack, call, client, 
     assert f"There is no service {slug}-spare" in err
 
 
+def test_a_service_that_is_held_says_so_and_is_followed_where_it_is_held(stack, call, slug, monkeypatch):
+    """After a failed job Terraform has a newer revision than the service was given; a roll-back of before is not its own."""
+    held = stack.outputs["services"]["ows"]
+    held["runs"], held["task_definition"] = held["task_definition"], held["task_definition"].replace("ows:1", "ows:2")
+    stack.outputs["services"]["spare"]["runs"] = stack.outputs["services"]["spare"]["task_definition"]
+    asked = []
+    monkeypatch.setattr(service_deployments, "rolled_back_lately", lambda session, cluster, name: asked.append(name))
+    rows = json.loads(call(service.status, json=True)[1])["services"]
+    assert [(row["task_definition"], row["deployment"]) for row in rows] == [
+        (f"{slug}-ows:1", "HELD"), (f"{slug}-spare:1", "COMPLETED")]
+    code, out, err = call(service.wait)
+    assert code == 0 and "spare: deployed, and healthy.\nows: healthy, but held at an earlier revision" in out
+    assert "next: invoke deploy" in err and asked == [f"{slug}-spare"]
+    held["runs"] = held["task_definition"]
+    assert json.loads(call(service.status, json=True)[1])["services"][0]["deployment"] == "ROLLED_BACK"
+
+
+@pytest.fixture
+def nothing_deployed(aws, root, monkeypatch):
+    """The smallest project, before its first deploy; Terraform has no output."""
+    terraform_ = type("Terraform", (), {"settings": aws.settings, "output": lambda self: {}})()
+    monkeypatch.setattr(service.project, "load", lambda workspace: aws.settings)
+    monkeypatch.setattr(service.steps, "connect_for_terraform", lambda session: terraform_)
+    monkeypatch.setattr(service.steps, "init", lambda terraform_, session: None)
+    return aws
+
+
+def test_the_status_of_what_is_not_deployed_is_an_answer(nothing_deployed, call):
+    for _ in ("no state", "nothing in the state"):
+        code, out, err = call(service.status)
+        assert (code, out) == (0, "Workspace local is not deployed. It has no service.\n") and "invoke deploy" in err
+        code, out, _ = call(service.status, json=True)
+        assert code == 0 and json.loads(out)["services"] == []
+        code, _, err = call(service.wait)
+        assert code == 3 and "Workspace local is not deployed." in err and "run: invoke deploy" in err
+        state_bucket.ensure(nothing_deployed)
+
+
+def test_a_status_that_is_refused_stays_refused(nothing_deployed, call, monkeypatch):
+    def refuse(*_):
+        raise Refused("These credentials are of account 2.")
+
+    monkeypatch.setattr(service.steps, "connect_for_terraform", refuse)
+    assert call(service.status)[0] == 3
+
+
 def test_wait_answers_when_all_runs_and_says_who(stack, call, slug):
     code, out, err = call(service.wait)
     assert (code, out) == (0, "ows, spare: deployed, and healthy.\n")
@@ -122,12 +168,14 @@ def test_services_are_named_as_in_the_tfvars_or_as_in_ecs(stack, slug):
         ("index", True, {}, ["ows"]),
         ("index", False, {}, []),
         ("schema", True, {}, ["ows"]),
+        ("index", None, {}, ["ows"]),
         ("ranges", True, {"no_restart": True}, []),
     ],
 )
 def test_what_changed_in_the_database_reaches_running_services(stack, call, monkeypatch, job, changed, flags, restarted):
     """Their tasks look only as they start; a service of no tasks has nothing to start anew."""
-    monkeypatch.setattr(jobs, "run", lambda *_, **__: {"job": job, "changed": changed, "added": 3})
+    said = {} if changed is None else {"changed": changed}  # who does not say may have changed something
+    monkeypatch.setattr(jobs, "run", lambda *_, **__: {"job": job, "added": 3, **said})
     before = containers.describe(stack.session, stack.cluster, stack.outputs["services"]["ows"]["service"]).deployments[0].id
     code, out, _ = call(service.run, job=job, json=True, **flags)
     said = json.loads(out)

@@ -20,6 +20,7 @@ KEY = {"key": "the key, for example db_password"}
 EXACT_KEY = {"exact_key": "take the key as it is instead of in lower case"}
 # Each workspace's own database has its own; copied, they would lock its services out.
 OF_THE_DATABASE = ("db_hostname", "db_port", "db_database", "db_username", "db_password")
+OF_TERRAFORM = ("db_hostname", "db_port", "db_database")  # what it writes of these; for the administration the user, too
 
 
 @task(help={**SERVICE, **KEY, **WORKSPACE, **ENDPOINT,
@@ -143,7 +144,10 @@ def export(context, service, workspace=None, format="json", output="", encrypt=F
                            "normalize_keys": "write the keys in lower case"})
 @positional("service", "file")
 def import_(context, service, file, workspace=None, normalize_keys=False, endpoint_from_env=False):
-    """Write the secrets of a file (- for stdin) into a service; what has its value already is left alone."""
+    """Write the secrets of a file (- for stdin) into a service; what has its value already is left alone.
+
+    Where the workspace's own database is stays out: Terraform writes it, and no other database's would help.
+    """
     content = sys.stdin.buffer.read() if file == "-" else _content(Path(file))
     source = "stdin" if file == "-" else file
     if backup.is_encrypted(content, source):
@@ -155,6 +159,10 @@ def import_(context, service, file, workspace=None, normalize_keys=False, endpoi
         secrets = _lower(secrets, source)
     session = _session(workspace, endpoint_from_env)
     parameter_store.require_key(session)
+    left_out = sorted(_of_terraform(session, service) & secrets.keys())
+    if left_out:
+        say(f"Left out, since Terraform writes it: {', '.join(left_out)}.")
+    secrets = {key: value for key, value in secrets.items() if key not in left_out}
     changed = parameter_store.write_all(session, service, secrets)
     show(f"Imported {len(changed)} secrets into {service.lower()}; {len(secrets) - len(changed)} had their values already.")
     mixed = sorted(key for key in secrets if key != key.lower())
@@ -257,6 +265,14 @@ def _pairs(source: Session, target: Session, services: list[str]) -> list[tuple[
             raise Refused(f"{service} is the same service in both workspaces.")
         found.append((service, other))
     return found
+
+
+def _of_terraform(session: Session, service: str) -> set[str]:
+    """The keys that Terraform writes to a service: where the database is; nothing to somebody else's."""
+    settings, service = session.settings, service.lower()
+    if service == settings.admin_service:
+        return {*OF_TERRAFORM, "db_username"}
+    return set(OF_TERRAFORM) if service in settings.own_chamber_services else set()
 
 
 def _compared(key: str, before: dict[str, str], after: dict[str, str]) -> str:

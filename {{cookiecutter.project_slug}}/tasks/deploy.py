@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from . import applying, planning, rollout, stack, steps
 from . import image as images
-from .core import console, embedded_aws, embedded_containers, logins, parameter_store, pins
+from .core import console, embedded_aws, embedded_containers, live_services, logins, parameter_store, pins
 from .core import images as engine
 from .core import policy as policies
 from .core import settings as project
-from .core.console import Refused, say, show, warn
+from .core.console import say, show, warn
 from .core.session import Session, connect
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, task
 
@@ -34,21 +34,27 @@ def deploy(context, workspace=None, yes=False, json=False, image="", allow_older
         require_permissions(session)
     changed = applying.report_earlier(session)
 
-    made = prepare(session, image)
-    session = steps.reload(session)
-    terraform_ = steps.connect_for_terraform(session)
-    steps.init(terraform_, session)
-    held = rollout.held_services(session)
-    saved = planning.plan(terraform_, session, allow_older, held)
+    inputs = rollout.job_inputs(session)  # before the image: what is edited from here on is due the next time
+    with pins.put_back_on_failure(settings):
+        made = prepare(session, image)
+        session = steps.reload(session)
+        terraform_ = steps.connect_for_terraform(session)
+        steps.init(terraform_, session)
+        if session.settings.pinned and not allow_older:
+            made_here = not image and rollout.containers_run(session)
+            pins.require_not_older(session, live_services.images(session), of_checkout=made_here)
+        held = rollout.held_services(session, inputs)
+        saved = planning.plan(terraform_, session, allow_older=True, held=held)  # the images are judged
 
-    if not json:
-        steps.show_plan(saved.plan)
-    if held:
-        say(f"New tasks of {', '.join(sorted(held))} follow when the database is prepared for them.")
-    if not saved.plan.empty:
-        saved.plan.require_data_kept(allow_replace, run=settings.command("deploy"))
-        console.confirm(f"Apply this to account {settings.account}, {settings.region}, workspace {settings.workspace}?", yes)
-    done = rollout.roll_out(terraform_, session, saved, allow_replace, ask_for_maps=maps)
+        if not json:
+            steps.show_plan(saved.plan)
+        if held:
+            say(f"New tasks of {', '.join(sorted(held))} follow when the database is prepared for them.")
+        if not saved.plan.empty:
+            saved.plan.require_data_kept(allow_replace, run=settings.command("deploy"))
+            console.confirm(f"Apply this to account {settings.account}, {settings.region}, workspace {settings.workspace}?",
+                            yes)
+    done = rollout.roll_out(terraform_, session, saved, inputs, allow_replace, ask_for_maps=maps)
     changed = bool(changed or made or done.changed or not saved.plan.empty)
 
     if json:
@@ -64,10 +70,7 @@ def deploy(context, workspace=None, yes=False, json=False, image="", allow_older
 def require_permissions(session: Session) -> None:
     """Raise Refused (3) with every action that IAM would refuse, before anything is made; where IAM does not say, go on."""
     session.require_account()
-    lacking = policies.missing(session, "deploy")
-    if lacking:
-        raise Refused(f"These credentials may not do {', '.join(lacking)}. Nothing was changed. (If IAM is mistaken: "
-                      "--no-permission-check.)", run=session.settings.command("doctor", "--policy deploy"))
+    policies.require(session, "deploy")
 
 
 def start_embedded_aws(settings: project.Settings, no_containers: bool, image: str) -> None:

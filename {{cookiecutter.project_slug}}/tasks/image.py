@@ -81,7 +81,7 @@ def promote(context, from_=None, workspace=None, yes=False):
     console.confirm(f"Pin this for workspace {target.workspace}?", yes)
     pins.write(target, changed)
     show(f"Pinned in {target.images_file.relative_to(target.root)}.")
-    say(f"  next: {target.command('plan')}")
+    say(f"  next: {_deploying(target)}")
 
 
 @task(help={**WORKSPACE, "command": "what to run instead of the image's own command, in quotes"})
@@ -132,6 +132,7 @@ def ensure(session: Session, say: Callable[[str], None], image: str | None = Non
         with layers.shown() as on_progress:
             taken = registry.push(session, tag, on_progress).image
         say(f"Image: {taken} ({tag}, pushed)")
+    _warn_of_promoted(settings, dict.fromkeys(wanted, taken))
     _pin(settings, taken)
     return dict.fromkeys(wanted, taken)
 
@@ -143,8 +144,19 @@ def _ensure_in_engine(settings: Settings, wanted: list[str], say: Callable[[str]
         pinned = recorded.get(service)
         found = images.find(pinned) if pinned else None
         taken[service] = pinned if found and found.id == built.id else built.name
+    _warn_of_promoted(settings, taken)
     pins.drop(settings, [service for service, image in taken.items() if image == built.name])
     return taken
+
+
+def _warn_of_promoted(settings: Settings, taken: dict[str, str]) -> None:
+    """Say it when this checkout's image takes the place of a pin that another workspace has, too: it may be promoted."""
+    now = pins.read(settings)
+    for image in sorted({now[service] for service, new in taken.items() if now.get(service, new) != new}):
+        others = pins.pinned_elsewhere(settings, image)
+        if others:
+            warn(f"This checkout's image takes the place of {image}, which {', '.join(others)} pins, too; where that was "
+                 f"promoted and is wanted: {settings.command('deploy', '--image', image)}")
 
 
 def _build(settings: Settings, say: Callable[[str], None]) -> images.Built:
@@ -231,6 +243,15 @@ def _promotable(source: Settings, target: Settings) -> dict[str, str]:
             warn(f"{image} is in account {where.ecr[0]}, and {target.workspace} is another one "
                  f"({target.account or 'not known yet'}): that repository's policy must let it pull.")
     return taken
+
+
+def _deploying(target: Settings) -> str:
+    """What deploys the pinned images as they are: deploy alone would take this checkout's."""
+    now = pins.read(target)
+    pinned = {now.get(service) for service in pins.services(target)}
+    if len(pinned) == 1:
+        return target.command("deploy", "--image", *pinned)
+    return f"{target.command('plan')}, then {target.command('apply')}"  # --image is one image for all
 
 
 def _words_of(command: str) -> list[str]:

@@ -10,9 +10,11 @@ from . import applying
 from .core import (
     adoption_root,
     console,
+    containers,
     database,
     database_record,
     embedded_aws,
+    events,
     initialise,
     kept_state,
     keys,
@@ -25,6 +27,7 @@ from .core import (
     state_history,
     state_lock,
     terraform,
+    unfinished,
     working_root,
 )
 from .core import plan as plans
@@ -54,7 +57,7 @@ def plan(terraform_: Terraform, session: Session, allow_older: bool = False,
         return _make(terraform_, session, working_root.stack(session.settings, adopted), "stack", given)
 
     with undisturbed(session):
-        made = _healed(terraform_, session, make, recovery.noted(session.settings))
+        made = _healed(terraform_, session, make, unfinished.everywhere(session))
     made.plan.require_adopted_kept()
     return made
 
@@ -112,7 +115,21 @@ def given_values(session: Session) -> terraform.Given:
         given |= {"embedded_aws": server.endpoint or "", "images": settings.images}
         if not server.containers:  # nothing runs, so nothing has to wait
             return given
-    return {**given, "waiting_services": database_record.load(session).unready(settings)}
+    return {**given, "waiting_services": waiting_services(session)}
+
+
+def waiting_services(session: Session) -> list[str]:
+    """The services that get no task before the database is ready for them; never one that serves, whatever is recorded."""
+    unready = database_record.load(session).unready(session.settings)
+    known = live_services.revisions(session) if unready else {}
+    return [name for name in unready if name not in known or not _serves(session, name)]
+
+
+def _serves(session: Session, name: str) -> bool:
+    """Whether a service is to have tasks, or has some. One that waits has none, and ECS calls that completed, too."""
+    cluster = session.settings.name
+    found = containers.describe(session, cluster, f"{cluster}-{name}")
+    return found is not None and bool(found.desired or found.running)
 
 
 @contextmanager
@@ -132,18 +149,18 @@ def _make(terraform_: Terraform, session: Session, root: Path, kind: str, given:
     saved_plan.discard_taken(settings)  # nobody applies
     kept_state.fetch(session)
     facts, draft = saved_plan.present_facts(settings, kind, targets), saved_plan.draft(settings)
-    events: list[dict] = []
+    said: list[dict] = []
     say("Planning…")
     try:
         initialise.initialise_working_root(terraform_, root)
         run = terraform_.plan(draft, given, root, targets)
-        if runs.follow(run, on_event=events.append) not in (0, 2):
+        if runs.follow(run, on_event=said.append) not in (0, 2):
             raise terraform.explain(run)
         if kind == "stack" and not targets:  # that others forget, or are not the whole, is what was asked for
-            for warning in runs.warnings(events):
+            for warning in events.warnings(said):
                 console.warn(warning)
         version = given["db_password_version"] if given else 0
-        return saved_plan.save(settings, facts, plans.read(events), version, terraform.version())
+        return saved_plan.save(settings, facts, plans.read(said), version, terraform.version())
     finally:
         draft.unlink(missing_ok=True)
         kept_state.discard(settings)

@@ -33,23 +33,33 @@ class Done:
     changed: bool = False
 
 
-def held_services(session: Session) -> dict[str, str]:
+def job_inputs(session: Session) -> dict[str, str]:
+    """job -> fingerprint of what it would be given now; empty where no task runs. Raises BadInput (4)."""
+    return database_record.fingerprints(session) if containers_run(session) else {}
+
+
+def held_services(session: Session, inputs: dict[str, str]) -> dict[str, str]:
     """service -> the task definition that it goes on with while the database is prepared; empty when no job is due.
 
-    Jobs run after the apply that gives them their rights and their image, and before the services get theirs.
+    Jobs run after the apply that gives them their rights and their image, and before the services get theirs. What waits
+    for its first tasks has nothing to go on with.
     """
-    return live_services.revisions(session) if jobs_due(session) and database_record.load(session).ready else {}
+    if not database_record.load(session).needed(inputs):
+        return {}
+    waiting = planning.waiting_services(session)
+    return {name: revision for name, revision in live_services.revisions(session).items() if name not in waiting}
 
 
 def jobs_due(session: Session) -> list[str]:
     """The database's jobs whose input has changed since they last ran; none where no task runs."""
-    return database_record.load(session).needed(session.settings) if containers_run(session) else []
+    return database_record.load(session).needed(job_inputs(session))
 
 
-def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_replace: list[str],
+def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, inputs: dict[str, str], allow_replace: list[str],
              ask_for_maps: bool) -> Done:
     """Apply a plan, bring the database to where the services need it, and then the services.
 
+    inputs  job -> fingerprint of what it is given, from before the image was made
     Services that waited (a first deployment) or were held get their tasks by a second apply. Raises as its steps do; the
     next deploy goes on where it stopped.
     """
@@ -60,8 +70,8 @@ def roll_out(terraform_: Terraform, session: Session, saved: SavedPlan, allow_re
     if not containers_run(session):
         return Done(outputs, changed=bool(bring_up(session, outputs, before, restart=False)))
     record, results = database_record.load(session), {}
-    if record.needed(session.settings):
-        record, results = prepare_database(session, outputs, record)
+    if record.needed(inputs):
+        record, results = prepare_database(session, outputs, record, inputs)
         release_services(terraform_, session)
         outputs = terraform_.output()
     started = bring_up(session, outputs, before, record.restart)
@@ -75,13 +85,14 @@ def containers_run(session: Session) -> bool:
     return not session.settings.is_local or embedded_aws.status(session.settings.root).containers
 
 
-def prepare_database(session: Session, outputs: dict, record: Record) -> tuple[Record, dict[str, dict]]:
+def prepare_database(session: Session, outputs: dict, record: Record,
+                     inputs: dict[str, str]) -> tuple[Record, dict[str, dict]]:
     """Run the jobs that are due, one after the other; answers the record and job -> what it says it did.
 
     Each is noted as it ends well. Raises WentWrong (5) with a failed job's own exit code; what was done stays done.
     """
     results = {}
-    for job in record.needed(session.settings):
+    for job in record.needed(inputs):
         say(f"{job}: {jobs.PURPOSE[job]}…")
         try:
             results[job] = jobs.run(session, outputs, job, _line_of(job))
@@ -89,7 +100,7 @@ def prepare_database(session: Session, outputs: dict, record: Record) -> tuple[R
             # the job alone would be told the same again: what is deployed, and not what the file says after a correction
             again = wrong.run.startswith(("invoke service.run", "invoke docker.build")) if wrong.run else True
             raise WentWrong(wrong.message, run=session.settings.command("deploy") if again else wrong.run) from None
-        record = database_record.note(session, record, job, bool(results[job].get("changed")))
+        record = database_record.note(session, record, job, inputs[job], jobs.changed(results[job]))
         say(f"{job}: {_told(results[job])}")
     return record, results
 
@@ -100,7 +111,7 @@ def _line_of(job: str) -> Callable[[str], None]:
 
 def _told(result: dict) -> str:
     said = [f"{name} {_words(value)}" for name, value in result.items() if name not in ("job", "changed") and value]
-    return ", ".join([*said, "done" if result.get("changed", True) else "nothing to do"])
+    return ", ".join([*said, "done" if jobs.changed(result) else "nothing to do"])
 
 
 def _words(value) -> str:

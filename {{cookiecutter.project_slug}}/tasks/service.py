@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import applying, planning, steps
-from .core import console, containers, ecs_tasks, jobs, pins, revisions, service_deployments, shell, watch
+from .core import console, containers, ecs_tasks, jobs, pins, revisions, service_deployments, shell, state_bucket, watch
 from .core import settings as project
 from .core.console import BadInput, Interrupted, Refused, WentWrong, say, show
 from .core.service_deployments import RolledBack
 from .core.session import Session, connect
+from .core.settings import Settings
 from .core.terraform import Terraform
 from .frame import ENDPOINT, JSON, WORKSPACE, YES, emit, positional, task
 
@@ -54,12 +54,25 @@ class Stack:
         return next(iter(found.items()))
 
 
+class NotDeployed(Refused):
+    """The workspace has no stack: there is no state, or nothing in it."""
+
+    def __init__(self, settings: Settings):
+        super().__init__(f"Workspace {settings.workspace} is not deployed.", run=settings.command("deploy"))
+        self.settings = settings
+
+
 def deployed(workspace: str | None, endpoint_from_env: bool) -> Stack:
-    """The workspace's stack. Raises Refused (3) while nothing is deployed."""
+    """The workspace's stack. Raises NotDeployed (3) while nothing is deployed."""
     session = connect(project.load(workspace), endpoint_from_env)
     terraform_ = steps.connect_for_terraform(session)
+    if not state_bucket.exists(session):
+        raise NotDeployed(session.settings)
     steps.init(terraform_, session)
-    return Stack(session, terraform_, steps.require_outputs(terraform_))
+    try:
+        return Stack(session, terraform_, steps.require_outputs(terraform_))
+    except Refused:
+        raise NotDeployed(session.settings) from None
 
 
 def _number(text: str, flag: str) -> int:
@@ -71,8 +84,15 @@ def _number(text: str, flag: str) -> int:
 @task(help={**WORKSPACE, **JSON, **ENDPOINT})
 def status(context, workspace=None, json=False, endpoint_from_env=False):
     """Show each service: its revision, its image, its tasks and their health, and the state of its deployment."""
-    stack = deployed(workspace, endpoint_from_env)
-    rows = [_row(stack, key, made) for key, made in sorted(stack.outputs["services"].items())]
+    try:
+        stack = deployed(workspace, endpoint_from_env)
+    except NotDeployed as none:
+        if json:
+            return emit(none.settings, {"services": []})
+        show(f"{none.message} It has no service.")
+        return say(f"  next: {none.run}")
+    # an apply that was killed early has not written every output
+    rows = [_row(stack, key, made) for key, made in sorted(stack.outputs.get("services", {}).items())]
     if json:
         return emit(stack.session.settings, {"services": rows})
     console.table("", ("service", "task definition", "tasks", "healthy", "deployment", "image"), [
@@ -81,8 +101,8 @@ def status(context, workspace=None, json=False, endpoint_from_env=False):
 
 
 def _row(stack: Stack, key: str, made: dict) -> dict:
-    """The contract's fields. ``deployment`` is ECS's rollout state, or ROLLED_BACK when it runs another revision than
-    the one that was deployed last."""
+    """The contract's fields. ``deployment`` is ECS's rollout state; ROLLED_BACK when it runs another revision than it was
+    given last; HELD when that is an earlier one, since the database is not prepared for the newest."""
     found = containers.describe(stack.session, stack.cluster, made["service"], health=True)
     if found is None or not found.deployments:
         return {"service": key, "task_definition": None, "image": None, "desired": 0, "running": 0, "healthy_targets": 0,
@@ -95,35 +115,53 @@ def _row(stack: Stack, key: str, made: dict) -> dict:
         "desired": found.desired,
         "running": found.running,
         "healthy_targets": found.health.healthy,
-        "deployment": primary.state if primary.task_definition == made["task_definition"] else "ROLLED_BACK",
+        "deployment": "ROLLED_BACK" if primary.task_definition != _given(made) else "HELD" if _held(made) else primary.state,
     }
+
+
+def _given(made: dict) -> str:
+    """The revision that the service was given last; an apply of an earlier template did not tell."""
+    return made.get("runs") or made["task_definition"]
+
+
+def _held(made: dict) -> bool:
+    """Whether that is an earlier one: a job failed, or has not ended, that prepares the database for the newest."""
+    return _given(made) != made["task_definition"]
 
 
 @task(help={**WORKSPACE, **JSON, **ENDPOINT, **NAMED, "timeout": "minutes to wait at most"})
 def wait(context, service="", workspace=None, timeout=str(containers.LIMIT // 60), json=False, endpoint_from_env=False):
-    """Wait until what was deployed runs and is healthy; exits with 5 after a roll-back, with 6 when it takes too long."""
+    """Wait until what was deployed runs and is healthy; exits with 5 after a roll-back, with 6 when it takes too long.
+
+    A service that is held at an earlier revision is followed there.
+    """
     minutes = _number(timeout, "--timeout")
     stack = deployed(workspace, endpoint_from_env)
     chosen = stack.services(service)
     over = {each["service"]: service_deployments.rolled_back_lately(stack.session, stack.cluster, each["service"])
-            for each in chosen.values()}
+            for each in chosen.values() if not _held(each)}  # what was rolled back is not what it is held at
     follow(stack.session, stack.cluster, chosen.values(), minutes, over=over)
     if json:
         return emit(stack.session.settings, {"services": [_row(stack, *each) for each in sorted(chosen.items())]})
-    show(f"{', '.join(sorted(chosen))}: deployed, and healthy.")
+    held = sorted(name for name, each in chosen.items() if _held(each))
+    if set(chosen) - set(held):
+        show(f"{', '.join(sorted(set(chosen) - set(held)))}: deployed, and healthy.")
+    if held:
+        show(f"{', '.join(held)}: healthy, but held at an earlier revision: the database is not prepared for the newest.")
+        say(f"  next: {stack.session.settings.command('deploy')}")
 
 
 def follow(session: Session, cluster: str, services: Iterable[dict], minutes: float = containers.LIMIT / 60,
            made: dict[str, str] | None = None, over: dict[str, RolledBack | None] | None = None) -> list[containers.Service]:
     """Follow the deployments of services (as the outputs tell of them) until they run, showing how far they are.
 
-    made  ECS service -> the id of the deployment to follow; else that of its task definition
+    made  ECS service -> the id of the deployment to follow; else that of the task definition that it was given
     over  ECS service -> its deployment, when that was rolled back already
     Raises WentWrong (5) and TookTooLong (6).
     """
     with watch.shown() as (on_progress, on_say):
         followings = [
-            containers.Following(session, cluster, name := each["service"], each["task_definition"], (made or {}).get(name),
+            containers.Following(session, cluster, name := each["service"], _given(each), (made or {}).get(name),
                                  on_say, (over or {}).get(name)) for each in services
         ]
         try:
@@ -151,18 +189,14 @@ def rollback(context, service="", to="", workspace=None, yes=False, endpoint_fro
     revision = revisions.choose(session, made["task_definition"], key, number)
     say(f"{key}: from {made['image']}")
     say(f"{' ' * len(key)}    to {revision.image} (revision {revision.number})")
-    before = settings.images_file.read_bytes() if settings.images_file.exists() else None
-    pins.write(settings, {key: revision.image})
-    try:
+    with pins.put_back_on_failure(settings):
+        pins.write(settings, {key: revision.image})
         session = steps.reload(session)
         terraform_ = steps.connect_for_terraform(session)
         saved = planning.plan(terraform_, session, allow_older=True)
         steps.show_plan(saved.plan)
         saved.plan.require_data_kept([], run=settings.command("apply"))
         console.confirm(f"Apply this to account {settings.account}, {settings.region}, workspace {settings.workspace}?", yes)
-    except BaseException:
-        _put_back(settings.images_file, before)
-        raise
     if not saved.plan.empty:
         applying.apply(terraform_, session, saved, [])
     outputs = terraform_.output()
@@ -170,14 +204,6 @@ def rollback(context, service="", to="", workspace=None, yes=False, endpoint_fro
     show(f"{key} runs the image of revision {revision.number} again; {settings.images_file.name} has its digest.")
     say(f"  next: commit {settings.images_file.relative_to(settings.root)}; and mend image/ before the next deploy, which "
         "goes forward again")
-
-
-def _put_back(file: Path, before: bytes | None) -> None:
-    """Nothing was applied, so the file says again what runs."""
-    if before is None:
-        file.unlink(missing_ok=True)
-    else:
-        file.write_bytes(before)
 
 
 @task(help={
@@ -199,12 +225,12 @@ def run(context, *, workspace=None, json=False, job, stop=False, no_restart=Fals
     if stop:
         return _stop(stack, job, json)
     result = jobs.run(session, stack.outputs, job, say, limit=minutes * 60)
-    stale = job == "ranges" or (job in jobs.OWN and result.get("changed"))
+    stale = job == "ranges" or (job in jobs.OWN and jobs.changed(result))
     restarted = _restart(stack) if stale and not no_restart else []
     if json:
         return emit(settings, {"job": job, "result": result, "restarted": restarted})
     told = ", ".join(f"{name} {value}" for name, value in result.items() if name not in ("job", "changed"))
-    show(f"{job}: done{f' ({told})' if told else ''}{'' if result.get('changed', True) else '; nothing has changed'}.")
+    show(f"{job}: done{f' ({told})' if told else ''}{'' if jobs.changed(result) else '; nothing has changed'}.")
 
 
 def _stop(stack: Stack, job: str, json: bool) -> None:

@@ -75,6 +75,26 @@ run "a_certificate_of_another_region" {
   expect_failures = [var.certificate_arn]
 }
 
+run "a_login_by_its_name" {
+  command = plan
+
+  variables {
+    registry_credentials = "ghcr"
+  }
+
+  expect_failures = [var.registry_credentials]
+}
+
+run "a_login_that_is_more_than_one_secret" {
+  command = plan
+
+  variables {
+    registry_credentials = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:*"
+  }
+
+  expect_failures = [var.registry_credentials]
+}
+
 run "the_network_of_docker_itself" {
   command = plan
 

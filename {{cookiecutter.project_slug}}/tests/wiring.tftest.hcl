@@ -411,6 +411,11 @@ run "a_held_service_goes_on_with_what_it_runs" {
     condition     = module.ecs["ows"].runs == "arn:aws:ecs:ap-southeast-2:123456789012:task-definition/maps-default-ows:3"
     error_message = "A service got its new tasks before the database was prepared for them."
   }
+
+  assert {
+    condition     = output.services["ows"].runs == module.ecs["ows"].runs
+    error_message = "`service.status` cannot tell what the service was given."
+  }
 }
 
 run "the_jobs_run_from_the_image_that_knows_them" {
@@ -423,6 +428,47 @@ run "the_jobs_run_from_the_image_that_knows_them" {
   assert {
     condition     = local.administration.image == var.images["ows"] && output.wms_endpoint == output.endpoints["ows"]
     error_message = "A service with an image of its own that sorts first is not the map service."
+  }
+}
+
+run "the_images_outside_ecr_are_pulled_with_the_login" {
+  command = plan
+
+  variables {
+    registry_credentials = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ghcr-a1b2c3"
+    services             = { ows = {}, tiles = { path = "/tiles/*" } }
+    images = {
+      ows   = "ghcr.io/example/maps@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+      tiles = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/maps@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+    }
+  }
+
+  assert {
+    condition = alltrue([
+      for definitions in [local.container_definitions["ows"], local.job_definitions["admin"].container_definitions] :
+      jsondecode(definitions)[0].repositoryCredentials == { credentialsParameter = var.registry_credentials }
+    ])
+    error_message = "The service's tasks and the jobs', which run from its image."
+  }
+
+  assert {
+    condition     = !can(jsondecode(local.container_definitions["tiles"])[0].repositoryCredentials) && local.services["tiles"].registry_credentials == ""
+    error_message = "ECR has a login of its own."
+  }
+}
+
+run "without_a_login_nothing_is_said_of_one" {
+  command = plan
+
+  variables {
+    images = { ows = "ghcr.io/example/maps@sha256:0123456789012345678901234567890123456789012345678901234567890123" }
+  }
+
+  assert {
+    condition = !anytrue([
+      for definitions in [local.container_definitions["ows"], local.job_definitions["admin"].container_definitions] : strcontains(definitions, "redentials")
+    ])
+    error_message = "A plan of an existing stack stays clean."
   }
 }
 

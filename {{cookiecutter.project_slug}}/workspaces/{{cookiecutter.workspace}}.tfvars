@@ -17,7 +17,8 @@ jumpbox_cidrs = {{ cookiecutter.jumpbox_cidrs.replace(" ", "").split(",") | sele
 key_name      = ""
 
 # Machines. `invoke bootstrap` pins the image. t3, m7i are x86_64; t4g, m7g are arm64, and so must the image
-# and the containers be. Leave room in max_size: a deployment runs old and new tasks side by side.
+# and the containers be. OWS's own image is published for x86_64 (amd64) only: arm64 wants one of your own, in the
+# FROM of image/Dockerfile. Leave room in max_size: a deployment runs old and new tasks side by side.
 aws_ami       = ""
 instance_type = "t3.medium"
 min_size      = 1
@@ -48,6 +49,10 @@ services = {
     memory        = 1536 # MiB; two of them fit a t3.medium
   }
 }
+
+# A private registry's login, for images outside ECR: the ARN of a secret {"username": "…", "password": "…"} in
+# Secrets Manager (none: pulled without).
+registry_credentials = ""
 
 # Who may use the services, over HTTPS with an ACM certificate of this region (none: HTTP only).
 alb_allowed_cidrs       = ["0.0.0.0/0"]

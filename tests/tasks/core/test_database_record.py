@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from canned_aws import CannedAws, refusal
 from tasks.core import database_record, keys, logins, parameter_store, settings, state_bucket
+from tasks.core.console import BadInput
 from tasks.core.database_record import JOBS
 
-IMAGE = {"products/sample.yaml": "name: sample", "sample/scene.yaml": "id: 1", "ows_config/ows.json": "{}"}
+IMAGE = {"Dockerfile": "FROM scratch", ".dockerignore": "**/*.aux.xml\n",
+         "products/sample.yaml": "name: sample", "sample/scene.yaml": "id: 1", "ows_config/ows.json": "{}"}
 MAIN_TF = 'terraform {\n  backend "s3" {\n    key = "small/terraform.tfstate"\n  }\n}\n'
 
 
@@ -40,42 +44,50 @@ def make_database(session, client):
         rds.delete_db_instance(DBInstanceIdentifier=session.settings.database, SkipFinalSnapshot=True)
 
 
+def note(session, record, job: str, changed: bool = True) -> database_record.Record:
+    return database_record.note(session, record, job, database_record.fingerprints(session)[job], changed)
+
+
+def due(session) -> list[str]:
+    return database_record.load(session).needed(database_record.fingerprints(session))
+
+
 def run_all(session) -> None:
     record = database_record.load(session)
-    for job in record.needed(session.settings):
-        record = database_record.note(session, record, job, True)
+    for job in due(session):
+        record = note(session, record, job)
 
 
 def changed(session, file: str, text: str):
     (session.settings.root / "image" / file).write_text(text)
-    return database_record.load(session).needed(session.settings)
+    return due(session)
 
 
 def with_variables(session, **variables):
-    return replace(session.settings, variables={**session.settings.variables, **variables})
+    return replace(session, settings=replace(session.settings, variables={**session.settings.variables, **variables}))
 
 
 def test_without_a_database_every_service_waits_and_every_job_is_due(session):
     record = database_record.load(session)
     assert record.database is None and record.unready(session.settings) == ["ows"]
-    assert record.needed(session.settings) == list(JOBS)
+    assert due(session) == list(JOBS)
 
 
 def test_a_new_database_is_not_ready_until_the_last_job_has_ended(session, make_database):
     make_database()
     record = database_record.load(session)
     for job in JOBS[:-1]:
-        record = database_record.note(session, record, job, True)
+        record = note(session, record, job)
     assert database_record.load(session).unready(session.settings) == ["ows"]
-    database_record.note(session, record, JOBS[-1], True)
+    note(session, record, JOBS[-1])
     assert database_record.load(session).unready(session.settings) == []
 
 
 def test_a_deploy_that_was_killed_goes_on_with_the_next_job(session, make_database):
     make_database()
-    record = database_record.note(session, database_record.load(session), "init-db", True)
-    database_record.note(session, record, "schema", True)
-    assert database_record.load(session).needed(session.settings) == ["products", "index", "ranges"]
+    record = note(session, database_record.load(session), "init-db")
+    note(session, record, "schema")
+    assert due(session) == ["products", "index", "ranges"]
 
 
 def test_the_record_dies_with_its_database(session, make_database, client):
@@ -83,34 +95,113 @@ def test_the_record_dies_with_its_database(session, make_database, client):
     run_all(session)
     client("rds").delete_db_instance(DBInstanceIdentifier=session.settings.database, SkipFinalSnapshot=True)
     make_database()
-    assert database_record.load(session).needed(session.settings) == list(JOBS)
+    assert due(session) == list(JOBS)
 
 
 def test_nothing_is_due_a_second_time(session, make_database):
     make_database()
     run_all(session)
-    assert database_record.load(session).needed(session.settings) == []
+    assert due(session) == []
 
 
-@pytest.mark.parametrize(("file", "due"), [
+@pytest.mark.parametrize(("file", "wanted"), [
     ("ows_config/ows.json", ["ranges"]),
     ("sample/scene.yaml", ["index", "ranges"]),
     ("products/sample.yaml", ["products", "index", "ranges"]),
     ("Dockerfile", []),
+    ("sample/blue.tif.aux.xml", []),  # what a build does not get, no job does
 ])
-def test_a_changed_file_is_followed_by_what_depends_on_it(session, make_database, file, due):
+def test_a_changed_file_is_followed_by_what_depends_on_it(session, make_database, file, wanted):
     make_database()
     run_all(session)
-    assert changed(session, file, "other") == due
+    assert changed(session, file, "other") == wanted
+
+
+def test_where_every_service_has_an_image_of_its_own_no_file_counts(session, make_database):
+    (session.settings.root / "image" / "Dockerfile").unlink()
+    make_database()
+    run_all(session)
+    assert changed(session, "sample/scene.yaml", "other") == []
+
+
+def test_what_is_edited_while_a_job_runs_is_due_the_next_time(session, make_database):
+    make_database()
+    record, given = database_record.load(session), database_record.fingerprints(session)
+    for job in JOBS:
+        (session.settings.root / "image" / "sample" / "scene.yaml").write_text("id: 2")
+        record = database_record.note(session, record, job, given[job], True)
+    assert due(session) == ["index", "ranges"]
+
+
+CONFIGURATION = {
+    "ows.json": {"global": {}, "layers": [{"include": "layers/one.json"}, {"include": "a.module.layer", "type": "python"}]},
+    "layers/one.json": {"style": {"include": "one.json"}},  # the tasks refuse a circle: here it only has to end
+    "layers/other.json": {},
+}
+
+
+@pytest.fixture
+def in_s3(session, client, slug):
+    """The session with its OWS configuration in a bucket; `in_s3.put(name, content)` changes one of the objects."""
+    client("s3").create_bucket(Bucket=f"{slug}-maps", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
+    found = with_variables(session, ows_config=f"s3://{slug}-maps/ows/ows.json")
+
+    def put(name: str, content) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        client("s3").put_object(Bucket=f"{slug}-maps", Key=f"ows/{name}", Body=body)
+
+    for name, content in CONFIGURATION.items():
+        put(name, content)
+    return found, put
+
+
+@pytest.mark.parametrize(("name", "wanted"), [
+    ("ows.json", ["ranges"]), ("layers/one.json", ["ranges"]), ("layers/other.json", [])])
+def test_a_configuration_in_s3_is_looked_at_with_all_that_it_includes(in_s3, make_database, name, wanted):
+    session, put = in_s3
+    make_database()
+    run_all(session)
+    assert due(session) == []
+    put(name, {**CONFIGURATION[name], "title": "changed"})
+    assert due(session) == wanted
+
+
+def test_a_configuration_in_s3_reaches_running_tasks_by_a_restart(in_s3, make_database):
+    """Its ranges may be what they were; but a style or a title is read by tasks only as they start."""
+    session, _ = in_s3
+    make_database()
+    assert note(session, database_record.load(session), "ranges", changed=False).restart
+
+
+def test_a_configuration_that_is_not_there_is_one_sentence(in_s3, client, slug):
+    session, put = in_s3
+    put("ows.json", b"no JSON")
+    with pytest.raises(BadInput, match=f"The OWS configuration s3://{slug}-maps/ows/ows.json is no JSON"):
+        due(session)
+    put("ows.json", CONFIGURATION["ows.json"])
+    client("s3").delete_object(Bucket=f"{slug}-maps", Key="ows/layers/one.json")
+    with pytest.raises(BadInput, match="ows/layers/one.json is not there; s3://.*/ows/ows.json includes it"):
+        due(session)
+    for lost in ("ows/lost.json", "no-such-bucket-of-ours/ows.json"):
+        missing = with_variables(session, ows_config=f"s3://{slug}-maps/{lost}" if "ows/" in lost else f"s3://{lost}")
+        with pytest.raises(BadInput, match="is not there; ows_config in local.tfvars names it"):
+            due(missing)
+
+
+def test_who_may_not_read_the_configuration_deploys_all_the_same(session, capsys):
+    """The tasks' own roles may: they need not be the deployer's."""
+    configured = with_variables(session, ows_config="s3://maps/ows.json").settings
+    forbidden = CannedAws(configured, get_object=refusal("AccessDenied", "GetObject"))
+    assert set(database_record.fingerprints(forbidden)) == set(JOBS)
+    assert "may not read s3://maps/ows.json (s3:GetObject)" in capsys.readouterr().err
 
 
 def test_what_the_workspace_says_counts_too(session, make_database):
     make_database()
     run_all(session)
-    record = database_record.load(session)
-    assert record.needed(with_variables(session, index=[{"source": "s3://scenes/"}])) == ["index", "ranges"]
+    assert due(with_variables(session, index=[{"source": "s3://scenes/"}])) == ["index", "ranges"]
     newer = replace(session.settings, project=replace(session.settings.project, ows_version="1.9.15"))
-    assert record.needed(newer) == ["schema"]
+    assert due(replace(session, settings=newer)) == ["init-db", "schema"]  # a newer datacube's schema, and OWS's
 
 
 def test_only_a_service_without_a_login_role_waits_for_it(session, make_database):
@@ -119,8 +210,7 @@ def test_only_a_service_without_a_login_role_waits_for_it(session, make_database
     tiles = f"{session.settings.id}-tiles"
     services = {"ows": {}, "tiles": {"chamber_service": tiles}, "far": {"chamber_service": "others"}}
     more = with_variables(session, services=services)
-    record = database_record.load(session)
-    assert record.unready(more) == ["tiles"] and record.needed(more) == ["init-db"]
+    assert database_record.load(session).unready(more.settings) == ["tiles"] and due(more) == ["init-db"]
 
 
 def test_the_record_lies_beside_the_workspaces_state(session, make_database, client):
@@ -150,10 +240,10 @@ def test_a_restart_stays_due_until_it_is_done(session, make_database):
     make_database()
     record = database_record.load(session)
     for job in JOBS[:-1]:
-        record = database_record.note(session, record, job, True)
+        record = note(session, record, job)
     assert not database_record.load(session).restart
-    record = database_record.note(session, record, "ranges", True)
-    record = database_record.note(session, record, "ranges", False)
+    record = note(session, record, "ranges")
+    record = note(session, record, "ranges", changed=False)
     assert database_record.load(session).restart
     database_record.note_restarted(session, record)
     assert not database_record.load(session).restart and database_record.load(session).ready

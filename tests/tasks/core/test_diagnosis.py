@@ -80,7 +80,11 @@ LINES = [
     ("The OWS configuration s3://b/ows.json is no JSON: Expecting value. ", "s3://b/ows.json is no JSON", "docker.build"),
     ("Install s3fs to access S3", "no s3fs", "docker.build"),
     ("ValueError: Couldn't get credentials", "no AWS credentials", "deploy"),
-    ("(NoSuchKey) when calling the GetObject operation", "in S3, is not there", "plan"),
+    (
+        "botocore.errorfactory.NoSuchKey: An error occurred (NoSuchKey) when calling the GetObject operation: The specified",
+        "in S3, is not there",
+        "plan",
+    ),
     ("Error opening source dataset: s3://b/scene.tif", "The data cannot be read: s3://b/scene.tif", "service.run index"),
     ("Worker (pid:9) was sent SIGKILL! Perhaps out of memory?", "ran out of memory", "deploy"),
     ("gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>", "workers cannot start", "logs.tail"),
@@ -98,6 +102,19 @@ LINES = [
     ("api error KMSInvalidStateException: arn:aws:kms:r:1:key/k is pending deletion.", "pending deletion", "kms.rescue"),
     ("api error DisabledException: arn:aws:kms:r:1:key/k is disabled.", "is disabled", "kms.rescue"),
     (DENIED + "authorized to perform: ssm:GetParametersByPath on resource: x", "may not read the parameter store", "deploy"),
+    (
+        "api error AccessDeniedException: The ciphertext refers to a customer master key that does not exist, does not "
+        "exist in this region, or you are not allowed to access.",
+        "is gone, is in another region",
+        "kms.status",
+    ),
+    (
+        "operation error SSM: GetParametersByPath, exceeded maximum number of attempts, 3, api error ThrottlingException: "
+        "Rate exceeded",
+        "The parameter store (SSM) throttles",
+        "service.wait",
+    ),
+    ("failed to get parameters: Rate exceeded", "A service's task is started again by ECS itself", "service.wait"),
     (DENIED + "authorized to perform: kms:Decrypt on resource: x", "may not use the key", "deploy"),
     (
         "index failed: 3 of 5 documents did not become datasets; s3://b/a.yaml: no product run: invoke service.run products",
@@ -110,6 +127,11 @@ LINES = [
 REASONS = [
     ("CannotPullContainerError: manifest unknown: manifest unknown", "not in the registry", "docker.push"),
     ("CannotPullContainerError: failed to resolve reference r@sha256:0: not found", "not in the registry", "docker.push"),
+    (
+        "CannotPullContainerError: toomanyrequests: You have reached your unauthenticated pull rate limit. unauthorized",
+        "limits anonymous pulls",
+        "deploy",
+    ),
     (
         "CannotPullContainerError: pull access denied for x, repository does not exist",
         "does not let the machines pull",
@@ -185,6 +207,18 @@ def test_the_cause_counts_and_not_its_consequence(local: Settings):
 
 def test_what_killed_the_container_counts_more_than_what_it_said_before(local: Settings):
     assert "memory" in diagnosis.explain(["Error opening source dataset: x"], "OutOfMemoryError: killed", local).cause
+
+
+@pytest.mark.parametrize("said", ["cannot be read: NoSuchBucket: The specified bucket does not exist",
+                                  "An error occurred (NoSuchBucket) when calling the ListObjectsV2 operation: None"])
+def test_what_a_job_does_not_find_in_s3_is_not_the_configuration_of_ows(local: Settings, said):
+    found = diagnosis.explain([f"index failed: s3://none/x: {said}"], "exit code 1", local)
+    assert found.cause == f"s3://none/x: {said}." and found.run == "invoke logs.tail --job admin"
+
+
+def test_a_job_that_the_parameter_store_throttled_is_not_started_again_by_itself(local: Settings):
+    said = "api error ThrottlingException: Rate exceeded"
+    assert diagnosis.explain([said], "", local, service=local.admin_service).run == "invoke deploy"
 
 
 def test_the_master_password_is_given_to_the_database_by_a_deploy(local: Settings):

@@ -117,6 +117,13 @@ def test_an_exit_code_of_zero_is_believed_whatever_was_logged(run):
     )
 
 
+@pytest.mark.parametrize("last", ["RESULT {", "RESULT 3", "and its last lines were lost"])
+def test_a_job_that_does_not_say_whether_it_changed_anything_may_have(run, last):
+    result = run(describe_tasks=ended(a_task("STOPPED", exit_code=0)), get_log_events=events("one", last))
+    assert result == {} and jobs.changed(result)
+    assert jobs.changed({"changed": True}) and not jobs.changed({"changed": False})
+
+
 def test_a_job_whose_container_never_ran_did_not_start(run):
     stopped = a_task("STOPPED", stopCode="TaskFailedToStart", stoppedReason="CannotPullContainerError: manifest unknown")
     with pytest.raises(WentWrong, match="The job index did not start. The image is not in the registry"):

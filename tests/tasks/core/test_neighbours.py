@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import boto3
 import pytest
 
 from canned_aws import CannedAws, refusal
+from half_answering_aws import HalfAnsweringAws
 from tasks.core import neighbours, state_bucket
+from tasks.core import session as sessions
 from tasks.core.neighbours import Neighbour
 
 KEY = {"type": "aws_kms_key", "name": "parameter_store_key", "module": "module.ecs_policy"}
@@ -48,6 +51,14 @@ def test_the_own_state_is_no_neighbour_another_workspace_and_another_project_are
                      Neighbour(put.own, "dev", "own/terraform.tfstate")]
     assert str(found[1]) == f"{put.own}: dev (own/terraform.tfstate)"
     assert neighbours.holders(aws, "aws_kms_alias", slug) == neighbours.holders(aws, "aws_kms_key", "another") == []
+
+
+def test_half_a_state_is_asked_for_again(aws, put, slug, monkeypatch):
+    monkeypatch.setattr(sessions, "PAUSES", (0, 0))
+    put(put.other, "env:/local/x", state({**KEY, "attributes": {"id": slug}}))
+    with HalfAnsweringAws(aws.endpoint, refusals=2) as half:
+        found = neighbours._resources(replace(aws, endpoint=half.address).client("s3"), put.other, "env:/local/x", [])
+    assert [each.attributes["id"] for each in found] == [slug] and half.refused == 2
 
 
 def test_a_key_that_was_imported_by_its_arn_is_the_same_key(aws, put, slug):

@@ -80,6 +80,38 @@ def test_dropping_leaves_the_others_and_makes_no_file(dev):
     assert pins.drop(dev, iter(["ows"])) and pins.read(dev) == {"map": B}
 
 
+@pytest.mark.parametrize("earlier", [None, b'{"images": {"ows": "r@sha256:2"}}'])
+def test_what_is_not_carried_through_leaves_the_file_as_it_was(dev, earlier):
+    """Written by hand, too: byte for byte, and no moment without it."""
+    if earlier:
+        dev.images_file.write_bytes(earlier)
+    for error in (Refused("no"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), pins.put_back_on_failure(dev):
+            pins.write(dev, {"ows": A})
+            raise error
+        assert (dev.images_file.read_bytes() if dev.images_file.exists() else None) == earlier
+    with pins.put_back_on_failure(dev):
+        pins.write(dev, {"ows": A})
+    assert pins.read(dev) == {"ows": A}
+
+
+def test_putting_back_is_whole_or_not_at_all(dev, monkeypatch):
+    pins.write(dev, {"ows": A})
+    with pytest.raises(OSError), pins.put_back_on_failure(dev):
+        pins.write(dev, {"ows": B})
+        monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("killed")))
+        raise Refused("no")
+    assert pins.read(dev) == {"ows": B}
+
+
+def test_a_pin_of_another_workspace_is_known(dev, root):
+    pins.write(dev, {"ows": A})
+    assert pins.pinned_elsewhere(dev, A) == []
+    pins.write(settings.load("local", root), {"other": A, "ows": B})
+    (root / "workspaces" / "old.images.tfvars.json").write_text("damaged")
+    assert pins.pinned_elsewhere(dev, A) == ["local.images.tfvars.json"]
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"images": []}', '{"images": {"ows": 1}}'])
 def test_a_damaged_file_is_not_written_over(dev, content):
     dev.images_file.write_text(content)
@@ -127,6 +159,17 @@ def test_an_older_digest_than_the_running_one_is_refused_and_may_be_allowed(aws,
     assert older in refused.value.message and newer in refused.value.message and "--allow-older" in refused.value.message
     assert refused.value.run == "invoke docker.digest"
     pins.require_not_older(aws, {"ows": newer}, allow_older=True)
+
+
+def test_a_checkout_that_gives_an_older_image_is_told_both_ways(aws, in_ecr, monkeypatch):
+    """A revert gives the image of before, which was pushed before: a git pull would not help who wants it."""
+    older, newer = in_ecr("older"), in_ecr("newer")
+    dated(monkeypatch, older=(older, 2), newer=(newer, 1))
+    pins.write(aws.settings, {"ows": older})
+    with pytest.raises(Refused, match="this checkout's image is older than the one that runs") as refused:
+        pins.require_not_older(aws, {"ows": newer}, of_checkout=True)
+    assert older in refused.value.message and newer in refused.value.message and "a revert" in refused.value.message
+    assert refused.value.run == "git pull, or invoke deploy --allow-older"
 
 
 def test_a_newer_the_same_or_an_unknown_one_is_not(aws, in_ecr, monkeypatch, capsys):

@@ -8,8 +8,9 @@ from datetime import datetime, timezone
 
 import pytest
 
+from canned_aws import refusal
 from tasks.core import references, registry, settings
-from tasks.core.console import Refused
+from tasks.core.console import BadInput, Refused
 
 
 def test_the_repository_is_made_once_with_tags_that_never_move(aws, client):
@@ -80,6 +81,41 @@ def test_a_tag_of_ecr_has_its_digest_or_none(aws, recorded, no_engine):
     image = f"{registry.repository(aws.settings)}@{digest}"
     assert registry.tags(aws, image) == ["1"] and registry.resolve(aws, f"{registry.repository(aws.settings)}:1") == image
     assert registry.pushed_at(aws, image) is not None
+
+
+@pytest.fixture
+def listed(aws, client):
+    """`listed("amd64", …)` puts the record of an image for these platforms into ECR; answers its address with a tag."""
+    registry.ensure(aws)
+
+    def put(*architectures: str) -> str:
+        manifests = [{"digest": f"sha256:{each}", "platform": {"os": "linux", "architecture": each}}
+                     for each in architectures]
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": registry.LISTS[0], "manifests": manifests})
+        tag = "-".join(architectures)
+        client("ecr").put_image(repositoryName=aws.settings.project.slug, imageManifest=manifest, imageTag=tag,
+                                imageManifestMediaType=registry.LISTS[0])
+        return f"{registry.repository(aws.settings)}:{tag}"
+
+    return put
+
+
+def test_an_image_of_ecr_for_other_machines_is_refused(aws, listed, monkeypatch):
+    monkeypatch.setattr(registry.content, "architecture", lambda settings: "arm64")
+    both, other, built = listed("amd64", "arm64"), listed("amd64", "unknown"), listed("arm64", "unknown")
+    assert registry.resolve(aws, both).startswith(both.partition(":")[0])
+    assert registry.resolve(aws, built)  # what an engine pushes: an image, and beside it how it was built
+    with pytest.raises(BadInput, match="is for x86_64, and workspace local runs arm64"):
+        registry.resolve(aws, other)
+
+
+def test_the_platforms_of_ecr_are_not_checked_for_who_may_not_ask(aws, listed, monkeypatch):
+    monkeypatch.setattr(registry.content, "architecture", lambda settings: "arm64")
+    image = listed("amd64")
+    ecr = aws.client("ecr")
+    monkeypatch.setattr(ecr, "batch_get_image", lambda **asked: (_ for _ in ()).throw(refusal("AccessDeniedException")))
+    monkeypatch.setattr(type(aws), "client", lambda self, *names: ecr)
+    assert registry.resolve(aws, image)
 
 
 def test_without_the_repository_the_sentence_says_bootstrap(aws):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tasks.core import revisions
+from tasks.core import revisions, service_deployments
 from tasks.core.console import BadInput, Refused
 
 
@@ -70,6 +70,20 @@ def test_a_second_way_back_goes_further_back_and_not_to_what_was_left(aws, ecr, 
     """Revision 3 was bad; 4 is its roll-back, with the image of 2. From there, back is 1."""
     one, two, bad = ecr("one"), ecr("two"), ecr("bad")
     assert revisions.choose(aws, register(one, two, bad, two), "ows", None).image == one
+
+
+def test_what_was_rolled_back_when_it_was_deployed_is_passed_over_unless_it_is_named(aws, ecr, register, monkeypatch, slug):
+    one, bad, three = ecr("one"), ecr("bad"), ecr("three")
+    deployed = register(one, bad, three)
+    rejected, asked = {f"{deployed.rpartition(':')[0]}:2"}, []
+    monkeypatch.setattr(service_deployments, "never_ran", lambda *of: asked.append(of) or rejected)
+    assert revisions.choose(aws, deployed, "ows", None).image == one
+    assert asked == [(aws, f"{slug}-local", f"{slug}-local-ows")]
+    assert revisions.choose(aws, deployed, "ows", 2).image == bad
+    rejected.add(f"{deployed.rpartition(':')[0]}:1")
+    with pytest.raises(Refused, match="was rolled back when it was deployed. One of them, all the same: 2, 1") as refused:
+        revisions.choose(aws, deployed, "ows", None)
+    assert refused.value.run == "invoke service.rollback --to 2"
 
 
 def test_a_revision_by_its_number(aws, ecr, register):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -254,6 +255,19 @@ def test_a_value_without_its_one_line_is_not_recorded(tmp_path, text):
     with pytest.raises(BadInput, match="should hold exactly one line account"):
         settings.record(file, "account", "2")
     assert file.read_text() == text
+
+
+def test_a_failure_while_a_value_is_recorded_leaves_the_old_file_and_nothing_beside_it(root, monkeypatch):
+    file = root / "workspaces" / "dev.tfvars"
+    file.chmod(0o664)
+    before = file.read_bytes(), sorted(file.parent.iterdir())
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("No space left on device")))
+        with pytest.raises(OSError):
+            settings.record(file, "account", "222222222222")
+    assert (file.read_bytes(), sorted(file.parent.iterdir())) == before
+    settings.record(file, "account", "222222222222")
+    assert file.stat().st_mode & 0o777 == 0o664 and b"222222222222" in file.read_bytes()
 
 
 def test_a_value_that_is_there_already_is_not_written_again(root):

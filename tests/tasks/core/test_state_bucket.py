@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from half_answering_aws import HalfAnsweringAws
+from tasks.core import session as sessions
 from tasks.core import state_bucket
 from tasks.core.console import Refused
 from tasks.core.session import Session
@@ -18,6 +21,26 @@ def bucket(aws) -> dict[str, str]:
     """A bucket that was just made."""
     assert state_bucket.ensure(aws) is True
     return {"Bucket": aws.settings.state_bucket}
+
+
+@pytest.fixture
+def breaking_off(bucket, aws, client, monkeypatch):
+    """`breaking_off(n)`: the session with an AWS whose first n answers end in the middle; an object is there."""
+    client("s3").put_object(**bucket, Key="x", Body=b'{"a": 1}')
+    monkeypatch.setattr(sessions, "PAUSES", (0, 0, 0, 0))
+    with ExitStack() as until:
+        yield lambda refusals: replace(aws, endpoint=until.enter_context(
+            HalfAnsweringAws(aws.endpoint, refusals)).address)
+
+
+def test_half_an_object_is_asked_for_again(breaking_off):
+    assert state_bucket.read_json(breaking_off(2), "x") == {"a": 1}
+
+
+def test_an_object_that_never_comes_whole_is_one_sentence(breaking_off):
+    with pytest.raises(Exception) as raised:
+        state_bucket.read(breaking_off(1000), "x")
+    assert sessions.explain(raised.value).message.startswith("AWS's answer broke off")
 
 
 def create(client, name: str, account: str = "000000000000") -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 
 import pytest
 
+from half_answering_aws import HalfAnsweringAws
+from tasks.core import session as sessions
 from tasks.core import state_bucket, state_file, state_history, state_lock
 from tasks.core.console import BadInput, Refused
 from tasks.core.initialise import state_object
@@ -55,6 +58,16 @@ def put_back(session, chosen, other_lineage: bool = False):
 
 def test_without_a_state_there_is_no_history(session):
     assert state_history.versions(session) == ()
+
+
+def test_half_a_state_is_asked_for_again(session, put, monkeypatch):
+    monkeypatch.setattr(sessions, "PAUSES", (0, 0))
+    id_ = put(state(7, "a"))
+    with HalfAnsweringAws(session.endpoint, refusals=2) as aws:
+        assert state_history.present(replace(session, endpoint=aws.address)).state.serial == 7
+    with HalfAnsweringAws(session.endpoint, refusals=2) as aws:
+        content = state_history._content(session, replace(session, endpoint=aws.address).client("s3"), id_)
+        assert content == state(7, "a") and aws.refused == 2
 
 
 def test_versions_come_newest_first_with_what_they_hold(session, put):

@@ -4,7 +4,7 @@ output "service" {
 }
 
 output "task_definition" {
-  description = "ARN of the revision that the service was given."
+  description = "ARN of the newest revision: what the service is given, unless it is held at an earlier one."
   value       = aws_ecs_task_definition.service-task.arn
 }
 

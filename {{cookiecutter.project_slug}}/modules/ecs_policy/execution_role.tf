@@ -1,4 +1,5 @@
-# What ECS does in a task's name before and around it: pull the image when it lies in ECR, write the log.
+# What ECS does in a task's name before and around it: pull the image (from ECR, or with the login in a secret),
+# write the log.
 
 locals {
   # 123456789012.dkr.ecr.REGION.amazonaws.com/NAME@sha256:... -> the repository's ARN; other registries have none
@@ -35,6 +36,15 @@ locals {
       Resource = ["*"] # AWS knows no narrower one
     },
   ]
+
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/private-auth.html
+  logins = sort(distinct(compact(values(var.services)[*].registry_credentials)))
+  read_logins = length(local.logins) == 0 ? [] : [{
+    Sid      = "ReadTheRegistrysLogin"
+    Effect   = "Allow"
+    Action   = ["secretsmanager:GetSecretValue"]
+    Resource = local.logins
+  }]
 }
 
 resource "aws_iam_role" "execution" {
@@ -48,6 +58,6 @@ resource "aws_iam_role_policy" "execution" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat(local.write_logs, local.pull_images)
+    Statement = concat(local.write_logs, local.pull_images, local.read_logins)
   })
 }

@@ -17,15 +17,17 @@ variable "parameter_store_key_alias" {
 variable "services" {
   description = <<-TEXT
     Service -> what its roles must allow. chamber_services: whose secrets it reads. image and log_group: what ECS
-    pulls and writes for it. policy: IAM policy documents (JSON) that are its own. execute_command: whether people
-    may open a shell in it. The administration's jobs are one more of these.
+    pulls and writes for it. registry_credentials: ARN of the secret with which it pulls, empty without. policy:
+    IAM policy documents (JSON) that are its own. execute_command: whether people may open a shell in it. The
+    administration's jobs are one more of these.
   TEXT
   type = map(object({
-    chamber_services = list(string)
-    image            = string
-    log_group        = string
-    policy           = optional(list(string), [])
-    execute_command  = optional(bool, false)
+    chamber_services     = list(string)
+    image                = string
+    registry_credentials = optional(string, "")
+    log_group            = string
+    policy               = optional(list(string), [])
+    execute_command      = optional(bool, false)
   }))
 
   validation {
@@ -38,6 +40,13 @@ variable "services" {
   validation {
     condition     = alltrue(flatten([for service in values(var.services) : [for document in service.policy : can(jsondecode(document).Statement)]]))
     error_message = "services: each policy is the JSON of an IAM policy document, with its Statement."
+  }
+
+  validation {
+    condition = alltrue([
+      for service in values(var.services) : service.registry_credentials == "" || can(regex("^arn:[a-z-]+:secretsmanager:[^*?]+:secret:[^*?]+$", service.registry_credentials))
+    ])
+    error_message = "services: registry_credentials is the whole ARN of one secret in Secrets Manager."
   }
 }
 

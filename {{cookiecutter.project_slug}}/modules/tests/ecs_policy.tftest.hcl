@@ -147,6 +147,58 @@ run "ecs_pulls_from_the_services_repositories_and_writes_their_logs" {
   }
 }
 
+run "ecs_reads_the_registry_s_login_and_no_other_secret" {
+  command = plan
+
+  module {
+    source = "./modules/ecs_policy"
+  }
+
+  variables {
+    services = {
+      ows = {
+        chamber_services     = ["maps-dev"]
+        image                = "ghcr.io/maps/ows@sha256:0123"
+        log_group            = "/maps-dev/apps/ows"
+        registry_credentials = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ghcr-a1b2c3"
+      }
+      jobs = {
+        chamber_services     = ["maps-dev-admin"]
+        image                = "ghcr.io/maps/ows@sha256:0123"
+        log_group            = "/maps-dev/apps/jobs"
+        registry_credentials = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ghcr-a1b2c3"
+      }
+      tiles = { chamber_services = ["tiles"], image = "quay.io/tiles@sha256:0123", log_group = "/maps-dev/apps/tiles" }
+    }
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement if statement.Sid != "WriteTheLogs"
+      ] == [{
+        Sid      = "ReadTheRegistrysLogin"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue"]
+        Resource = ["arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ghcr-a1b2c3"]
+    }]
+    error_message = "That secret, once, and nothing else."
+  }
+}
+
+run "a_login_that_is_more_than_one_secret" {
+  command = plan
+
+  module {
+    source = "./modules/ecs_policy"
+  }
+
+  variables {
+    services = { ows = { chamber_services = ["maps"], image = "x", log_group = "/x", registry_credentials = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:*" } }
+  }
+
+  expect_failures = [var.services]
+}
+
 run "a_service_brings_its_own_policies" {
   command = plan
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from . import images, initialise, keys, live_services, machine_image, registry, state_bucket, terraform
+from . import images, initialise, keys, live_services, machine_image, references, registry, state_bucket, terraform
 from .console import Failed, TaskError
 from .session import Session, error_code, explain
 
@@ -127,12 +127,21 @@ def _images(session: Session):
 
 
 def _images_that_run(session: Session):
-    """ECR keeps a number of images, and one that runs may be old: a task that starts elsewhere could not pull it."""
-    digests = {image.partition("@")[2] for image in live_services.images(session).values() if "@" in image}
+    """ECR keeps a number of images, and one that runs may be old: a task that starts elsewhere could not pull it.
+
+    Only the project's own repository is asked: what keeps an image in another one is not known here.
+    """
+    running = [references.read(image) for image in live_services.images(session).values()]
+    own = registry.repository(session.settings)
+    elsewhere = sorted({each.repository for each in running if each.repository != own})
+    beside = [f"not checked: {', '.join(elsewhere)}"] if elsewhere else []
+    digests = {each.digest for each in running if each.repository == own and each.digest}
+    if elsewhere and not digests:
+        return Verdict.SKIPPED, *beside, ""
     found = registry.expiring(session, digests) if registry.exists(session) else []
     if not found:
-        return Verdict.OK, "all in the repository, and none about to go", ""
-    said = "; ".join(f"{each.digest[:19]}… {_fate(each)}" for each in found)
+        return Verdict.OK, "; ".join(["all in the repository, and none about to go", *beside]), ""
+    said = "; ".join([*(f"{each.digest[:19]}… {_fate(each)}" for each in found), *beside])
     return Verdict.FAILED if any(each.gone for each in found) else Verdict.WARNING, said, session.settings.command("deploy")
 
 

@@ -117,6 +117,11 @@ def run(session: Session, outputs: dict, job: str, on_log: Callable[[str], None]
     return _follow(session, _Run(session, wanted, task, on_log, on_state), limit, poll)
 
 
+def changed(result: dict) -> bool:
+    """Whether a job changed anything, by its RESULT. One that did not say (its last lines may be lost) may have."""
+    return bool(result.get("changed", True))
+
+
 def stop(session: Session, outputs: dict, job: str) -> list[str]:
     """Stop a job that runs; answers the ids of the tasks that were stopped."""
     wanted = find(outputs, job)

@@ -75,10 +75,7 @@ def list_services(session: Session, prefix: str = "") -> list[str]:
 
 def secrets(session: Session, service: str, expand: bool = False) -> list[Secret]:
     """The secrets of one service by key, with their values only where ``expand`` asks for them."""
-    service = chamber_rules.check_service(service)
-    filters = [{"Key": "Path", "Option": "OneLevel", "Values": [f"/{service}"]}]
-    found = [_secret(parameter) for parameter in _describe(session, filters)
-             if chamber_rules.STORED.fullmatch(parameter["Name"]) and _split(parameter["Name"])[0] == service]
+    found = map(_secret, _of_service(session, service))
     read = values(session, service) if expand else {}
     return sorted((replace(secret, value=read.get(secret.key)) for secret in found), key=lambda secret: secret.key)
 
@@ -144,19 +141,21 @@ def write(session: Session, service: str, key: str, value: str, exact_key: bool 
 def write_all(session: Session, service: str, wanted: dict[str, str]) -> list[str]:
     """Write secrets by key, keys exactly as they are; answers the keys whose value was not the same already.
 
-    Everything is checked before the first is written. Raises Failed with how far it came; again, it goes on there.
+    Everything is checked before the first is written. Raises BadInput, also for one that is there and no secret; Failed
+    with how far it came; again, it goes on there.
     """
     names = {key: name(service, key, exact_key=True) for key in sorted(wanted)}
     for key in names:
         chamber_rules.check_value(wanted[key], key)
-    present = {secret.key: secret.version for secret in secrets(session, service)}
+    present = {_split(parameter["Name"])[1]: parameter for parameter in _of_service(session, service)}
     same = values(session, service)
     changed = [key for key in names if same.get(key) != wanted[key]]
+    _require_secrets(service, {key: present[key]["Type"] for key in changed if key in present})
     if set(changed) - set(present):
         _require_no_tags(session)
     for count, key in enumerate(changed):
         try:
-            _put(session, names[key], wanted[key], present.get(key))
+            _put(session, names[key], wanted[key], _version(present[key]) if key in present else None)
         except Exception as error:
             reason = error if isinstance(error, TaskError) else explain(error)
             raise Failed(f"{count} of {len(changed)} secrets were written to {service}, up to but not {key}. "
@@ -238,6 +237,21 @@ def _describe(session: Session, filters: list[dict]) -> Iterable[dict]:
     # AWS may answer an empty page with more behind it: the paginator goes by the token
     pages = session.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters)
     return (parameter for page in pages for parameter in page["Parameters"])
+
+
+def _of_service(session: Session, service: str) -> list[dict]:
+    service = chamber_rules.check_service(service)
+    filters = [{"Key": "Path", "Option": "OneLevel", "Values": [f"/{service}"]}]
+    return [parameter for parameter in _describe(session, filters)
+            if chamber_rules.STORED.fullmatch(parameter["Name"]) and _split(parameter["Name"])[0] == service]
+
+
+def _require_secrets(service: str, types: dict[str, str]) -> None:
+    """Raise BadInput for what is there as another type: AWS changes no parameter's (HierarchyTypeMismatchException)."""
+    other = [f"{key} ({type_})" for key, type_ in types.items() if type_ != "SecureString"]
+    if other:
+        raise BadInput(f"{service} has {', '.join(other)} already, which is no SecureString, and AWS changes no parameter's "
+                       "type. Delete it, or leave it out. Nothing was written.")
 
 
 def _described(session: Session, wanted: str) -> dict | None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from . import references, registry
+from . import files, references, registry
 from .console import BadInput, Refused, warn
 from .session import Session
 from .settings import Settings
 
 ALLOW_OLDER = "--allow-older"
+SUFFIX = ".images.tfvars.json"
 
 
 def services(settings: Settings) -> list[str]:
@@ -41,11 +41,38 @@ def drop(settings: Settings, names: Iterable[str]) -> bool:
     return file.exists() and _put(file, lambda images: {name: images[name] for name in images if name not in gone})
 
 
-def require_not_older(session: Session, running: Mapping[str, str], allow_older: bool = False) -> None:
+@contextmanager
+def put_back_on_failure(settings: Settings) -> Iterator[None]:
+    """Whatever ends the block early, a refusal or a person's no among it, the file is as it was: it says what runs."""
+    file = settings.images_file
+    before = file.read_bytes() if file.exists() else None
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            file.unlink(missing_ok=True)
+        elif not file.exists() or file.read_bytes() != before:
+            files.replace(file, before)
+        raise
+
+
+def pinned_elsewhere(settings: Settings, image: str) -> list[str]:
+    """The files of other workspaces that pin an image; one that cannot be read pins nothing."""
+    found = []
+    for file in sorted(settings.images_file.parent.glob(f"*{SUFFIX}")):
+        with suppress(BadInput):
+            if file != settings.images_file and image in _content(file)["images"].values():
+                found.append(file.name)
+    return found
+
+
+def require_not_older(session: Session, running: Mapping[str, str], allow_older: bool = False,
+                      of_checkout: bool = False) -> None:
     """Raise Refused (3) when a pinned image is older than the one that runs: a checkout that was not brought up to date
     would roll the service back, and the plan shows two digests only.
 
-    running  service -> image of the task definition that runs
+    running      service -> image of the task definition that runs
+    of_checkout  what is pinned was made of this checkout just now, and not taken from the file
     Needs no engine for ECR. For other registries it knows what the engine here knows, and warns when that is nothing.
     """
     pinned = read(session.settings)
@@ -59,11 +86,21 @@ def require_not_older(session: Session, running: Mapping[str, str], allow_older:
         if None in ages:
             warn(f"{service}: another image is pinned than runs, and which is older cannot be told here. Running: {runs}")
         elif ages[0] < ages[1]:
-            raise Refused(
-                f"{service}: {session.settings.images_file.name} pins an older image than the one that runs: this would "
-                f"roll it back. Pinned: {wanted} of {ages[0]:%Y-%m-%d %H:%M}. Running: {runs} of {ages[1]:%Y-%m-%d %H:%M}. "
-                f"Bring the file up to date (git pull), or say {ALLOW_OLDER}.",
-                run=session.settings.command("docker.digest"))
+            raise _older(session.settings, service, f"{wanted} of {ages[0]:%Y-%m-%d %H:%M}",
+                         f"{runs} of {ages[1]:%Y-%m-%d %H:%M}", of_checkout)
+
+
+def _older(settings: Settings, service: str, wanted: str, runs: str, of_checkout: bool) -> Refused:
+    if of_checkout:
+        return Refused(
+            f"{service}: this checkout's image is older than the one that runs (a revert, or a checkout that is behind): "
+            f"this would roll the service back. This checkout's: {wanted}. Running: {runs}. Bring the checkout up to date "
+            f"(git pull), or, where the older image is wanted, say {ALLOW_OLDER}.",
+            run=f"git pull, or {settings.command('deploy', ALLOW_OLDER)}")
+    return Refused(
+        f"{service}: {settings.images_file.name} pins an older image than the one that runs: this would roll it back. "
+        f"Pinned: {wanted}. Running: {runs}. Bring the file up to date (git pull), or say {ALLOW_OLDER}.",
+        run=settings.command("docker.digest"))
 
 
 def _put(file: Path, change: Callable[[dict[str, str]], dict[str, str]]) -> bool:
@@ -72,7 +109,7 @@ def _put(file: Path, change: Callable[[dict[str, str]], dict[str, str]]) -> bool
     text = json.dumps({**content, "images": images}, indent=2, ensure_ascii=False) + "\n"
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return False
-    _replace(file, text)
+    files.replace(file, text.encode())
     return True
 
 
@@ -87,19 +124,3 @@ def _content(file: Path) -> dict[str, Any]:
     if not isinstance(images, dict) or not all(isinstance(image, str) for image in images.values()):
         raise BadInput(f'{file.name} must hold {{"images": {{service: "repository@sha256:…"}}}}. Restore it from git.')
     return content
-
-
-def _replace(file: Path, text: str) -> None:
-    """By a file beside it, which becomes it: Terraform or another task may read it at any moment."""
-    mode = file.stat().st_mode & 0o777 if file.exists() else 0o644  # committed, so not for its owner only
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, mode)
-        os.replace(name, file)
-    except BaseException:
-        os.unlink(name)
-        raise

@@ -23,6 +23,7 @@ from .state_bucket import marks
 ECR = "ecr"
 IMAGES_KEPT = 1000  # by count, not by age: a digest that still runs may be old, and all workspaces push here
 SOON = 50  # an image with fewer than so many pushes left before it expires
+LISTS = ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"]
 
 UNAUTHORIZED = re.compile(r"unauthorized|no basic auth credentials|authentication required|incorrect username or password"
                           r"|authorization token has expired", re.IGNORECASE)
@@ -117,7 +118,8 @@ def digest(session: Session, tag: str) -> str | None:
 def resolve(session: Session, text: str) -> str:
     """``repository@sha256:…`` of an image in any registry. Raises BadInput when it is not there or cannot run here.
 
-    A digest is taken as it is: it cannot mean another image tomorrow.
+    A digest is taken as it is: it cannot mean another image tomorrow. In ECR, whether it can run here is checked of an image
+    for several platforms; of one for a single platform, ECR's own answers do not tell.
     """
     reference = references.read(text)
     if reference.digest:
@@ -180,7 +182,10 @@ def tags(session: Session, text: str) -> list[str]:
 
 
 def expiring(session: Session, running: set[str]) -> list[Expiring]:
-    """Those of the running digests (``sha256:…``) that ECR has deleted, or will after a few more pushes."""
+    """Those of the running digests (``sha256:…``) that ECR has deleted, or will after a few more pushes.
+
+    running  digests of the project's own repository only: any other's would count as gone
+    """
     pages = session.client("ecr").get_paginator("describe_images").paginate(repositoryName=session.settings.project.slug)
     newest_first = _by_age([image for page in pages for image in page["imageDetails"]])
     newer = {image["imageDigest"]: number for number, image in enumerate(newest_first)}
@@ -195,7 +200,10 @@ def _by_age(found: list[dict]) -> list[dict]:
 def _digest(session: Session, reference: Reference, pushing: bool = False) -> str | None:
     if reference.ecr:
         found = _describe(session, reference)
-        return found["imageDigest"] if found else None
+        if found is None:
+            return None
+        _require_fitting(session.settings, reference, _platforms(session, reference, found))
+        return found["imageDigest"]
     try:
         found = images.distribution(str(reference))
     except EngineError as error:
@@ -223,13 +231,32 @@ def _describe(session: Session, reference: Reference) -> dict | None:
     return found[0] if found else None
 
 
+def _platforms(session: Session, reference: Reference, described: dict) -> list[dict]:
+    """The platforms that an image in ECR names; none for a single one, which stands in its configuration's blob, or for who
+    may not ask (ecr:BatchGetImage).
+
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
+    """
+    if described.get("imageManifestMediaType") not in LISTS:
+        return []
+    account, region, name = reference.ecr
+    try:
+        found = session.client("ecr", region).batch_get_image(
+            registryId=account, repositoryName=name, imageIds=[{"imageDigest": described["imageDigest"]}],
+            acceptedMediaTypes=LISTS)["images"]
+    except Exception as error:
+        if error_code(error) == "AccessDeniedException":
+            return []
+        raise
+    return [each.get("platform") or {} for image in found for each in json.loads(image["imageManifest"])["manifests"]]
+
+
 def _require_fitting(settings: Settings, reference: Reference, platforms: list[dict]) -> None:
     """Raise BadInput when an image is for other machines than the workspace's."""
-    found = {content.known(each.get("architecture", "")) for each in platforms}
+    found = {content.known(each.get("architecture", "")) for each in platforms} - {"", "unknown"}
     wanted = content.architecture(settings)
-    if found - {"", "unknown"} and wanted not in found:
-        raise BadInput(f"{reference} is for {', '.join(sorted(filter(None, found)))}, and workspace {settings.workspace} "
-                       f"runs {wanted}.")
+    if found and wanted not in found:
+        raise BadInput(f"{reference} is for {', '.join(sorted(found))}, and workspace {settings.workspace} runs {wanted}.")
 
 
 def _push(session: Session, target: Reference, built: str, on_progress: Callable[[dict], None]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from . import ecs_tasks, images, references, registry
+from . import ecs_tasks, images, references, registry, service_deployments
 from .console import BadInput, Refused
 from .session import Session
 
@@ -51,7 +51,7 @@ def earlier(session: Session, deployed: str, container: str) -> list[Revision]:
 
 
 def choose(session: Session, deployed: str, container: str, number: int | None) -> Revision:
-    """The revision of that number, or the newest earlier one whose image is still there.
+    """The revision of that number, or the newest earlier one that once ran and whose image is still there.
 
     Raises BadInput (4) when there is no such revision, Refused (3) when no image is left or it is what runs.
     """
@@ -60,12 +60,18 @@ def choose(session: Session, deployed: str, container: str, number: int | None) 
     if number is not None:
         return _numbered(session, now, container, number)
     found = earlier(session, deployed, container)
-    for each in found:
+    given_up = service_deployments.never_ran(session, settings.name, f"{settings.name}-{container}") if found else set()
+    left = [each for each in found if each.arn not in given_up]
+    for each in left:
         if image_exists(session, each.image):
             return each
-    if found:
-        raise Refused(f"None of the images of the {len(found)} earlier revisions is there any more.",
+    if left:
+        raise Refused(f"None of the images of the {len(left)} earlier revisions is there any more.",
                       run=settings.command("docker.push"))
+    if found:
+        raise Refused(f"Each earlier revision with another image was rolled back when it was deployed. One of them, all the "
+                      f"same: {', '.join(str(each.number) for each in found[:10])}.",
+                      run=settings.command("service.rollback", "--to", str(found[0].number)))
     raise Refused(f"There is no revision with another image before {now.arn.rpartition('/')[2]}: there is nothing to go "
                   "back to.", run=settings.command("service.status"))
 
@@ -90,7 +96,7 @@ def _numbered(session: Session, now: Revision, container: str, number: int) -> R
 def image_exists(session: Session, image: str) -> bool:
     """Whether tasks can still be started from an image: asked of ECR, of its registry, and in ``local`` of the engine."""
     reference = references.read(image)
-    if session.settings.is_local and images.find(image) is not None:
+    if session.settings.is_local and _in_engine(image):
         return True
     if reference.ecr:
         return registry.pushed_at(session, image) is not None
@@ -100,3 +106,10 @@ def image_exists(session: Session, image: str) -> bool:
         if session.settings.is_local:
             return False  # it was never in a registry
         raise
+
+
+def _in_engine(image: str) -> bool:
+    try:
+        return images.find(image) is not None
+    except images.NoEngine:
+        return False  # what would run is recorded here

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta, timezone
 from .session import Session, error_code
 
 LATELY = timedelta(minutes=15)
+TOGETHER = 20  # service revisions that one call may ask for
+NO_RECORD = ("AccessDeniedException", "ServiceNotFoundException", "ClusterNotFoundException")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ def rolled_back_lately(session: Session, cluster: str, service: str) -> RolledBa
     try:
         listed = session.client("ecs").list_service_deployments(cluster=cluster, service=service)["serviceDeployments"]
     except Exception as error:
-        if error_code(error) in ("AccessDeniedException", "ServiceNotFoundException"):
+        if error_code(error) in NO_RECORD:
             return None
         raise
     if not listed:
@@ -37,3 +39,43 @@ def rolled_back_lately(session: Session, cluster: str, service: str) -> RolledBa
     if not last["status"].startswith("ROLLBACK") or not recent:
         return None
     return RolledBack(last["serviceDeploymentArn"], last["createdAt"])
+
+
+def never_ran(session: Session, cluster: str, service: str) -> set[str]:
+    """ARNs of the task definitions of which ECS's record, 90 days long, knows no deployment but such as were rolled back or
+    stopped. Empty for who may not look (ecs:ListServiceDeployments, ecs:DescribeServiceRevisions).
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeploymentBrief.html
+    """
+    try:
+        listed = _listed(session, cluster, service)
+        definitions = _definitions(session, sorted({each["targetServiceRevisionArn"] for each in listed}))
+    except Exception as error:
+        if error_code(error) in NO_RECORD:
+            return set()
+        raise
+    ended: dict[str, set[bool]] = {}
+    for each in listed:
+        if each["targetServiceRevisionArn"] in definitions:
+            given_up = each["status"].startswith(("ROLLBACK", "STOPPED", "FAILED"))
+            ended.setdefault(definitions[each["targetServiceRevisionArn"]], set()).add(given_up)
+    return {definition for definition, ends in ended.items() if ends == {True}}
+
+
+def _listed(session: Session, cluster: str, service: str) -> list[dict]:
+    found, more = [], {}
+    while True:  # boto3 has no paginator for it
+        answer = session.client("ecs").list_service_deployments(cluster=cluster, service=service, maxResults=100, **more)
+        found += answer["serviceDeployments"]
+        if not answer.get("nextToken"):
+            return found
+        more = {"nextToken": answer["nextToken"]}
+
+
+def _definitions(session: Session, revisions: list[str]) -> dict[str, str]:
+    """ARN of a service revision -> ARN of its task definition."""
+    ecs, found = session.client("ecs"), {}
+    for start in range(0, len(revisions), TOGETHER):
+        answer = ecs.describe_service_revisions(serviceRevisionArns=revisions[start:start + TOGETHER])
+        found |= {each["serviceRevisionArn"]: each["taskDefinition"] for each in answer["serviceRevisions"]}
+    return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from . import names
+from . import files, names
 from .console import BadInput, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,7 +211,7 @@ def record(file: Path, variable: str, value: str) -> None:
     if count != 1:
         raise BadInput(f'{file.name} should hold exactly one line {variable} = "…"; it holds {count}. Put it back.')
     if changed != text:
-        file.write_bytes(changed.encode())
+        files.replace(file, changed.encode())
 
 
 def _check(settings: Settings, file: Path) -> None:
