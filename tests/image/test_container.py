@@ -8,6 +8,7 @@ import time
 import uuid
 
 from real_image import BOX, IMAGE, JOBS, LABEL, MAP, OWS, Container, docker, opaque
+from tasks.core import embedded_containers, images
 
 CAPABILITIES = "/?service=WMS&version=1.3.0&request=GetCapabilities"
 
@@ -136,3 +137,9 @@ def test_no_secret_is_in_the_image_in_a_containers_definition_or_in_a_log(run, a
     seen += docker("inspect", server.id).stdout + docker("top", server.id, "-eo", "pid,args").stdout
     assert account.secrets and len(run.said) > len(JOBS)
     assert not [secret for secret in account.secrets if secret in seen]
+
+
+def test_whether_containers_reach_this_machine_is_tried_with_one(image):
+    """On the bridge's address it listens for them; the loopback address is the container's own, so nobody is there."""
+    assert images.reached_from_a_container(image, embedded_containers.probe().bridge)
+    assert not images.reached_from_a_container(image, "127.0.0.1")

@@ -10,6 +10,7 @@ from invoke import Context, Exit
 from tasks import deploy
 from tasks.core import live_services, pins
 from tasks.core.console import Refused
+from tasks.core.embedded_containers import Containers
 from tasks.core.plan import Plan
 
 OLD, NEW = (f"r@sha256:{digit * 64}" for digit in "12")
@@ -102,3 +103,17 @@ def test_an_older_image_is_refused_and_not_left_in_the_file(stack, monkeypatch):
 @pytest.mark.parametrize(("image", "of_checkout"), [("", True), (OLD, False)])
 def test_an_image_is_judged_as_what_it_is(stack, image, of_checkout):
     assert call(yes=True, image=image) == 0 and stack.judged is of_checkout
+
+
+@pytest.mark.parametrize(("runs", "reached", "reason"), [
+    (False, True, None), (True, False, None), (False, False, "they do not reach this machine at 172.17.0.1: a firewall")])
+def test_where_containers_do_not_reach_the_embedded_aws_they_are_recorded(local, monkeypatch, runs, reached, reason):
+    """As behind a firewall that lets nothing in by default; what runs already is left alone."""
+    given = []
+    monkeypatch.setattr(deploy.embedded_containers, "ask", lambda: Containers("unix:///x", "172.17.0.1"))
+    monkeypatch.setattr(deploy.embedded_aws, "status", lambda root: SimpleNamespace(containers=runs))
+    monkeypatch.setattr(deploy.embedded_aws, "up", lambda root, say, why: given.append(why))
+    monkeypatch.setattr(deploy.engine, "build", lambda settings, say: SimpleNamespace(name="maps:1"))
+    monkeypatch.setattr(deploy.engine, "reached_from_a_container", lambda image, address: reached)
+    deploy.start_embedded_aws(local, no_containers=False, image="")
+    assert given == [reason] if reason is None else given[0].startswith(reason)

@@ -79,15 +79,26 @@ def start_embedded_aws(settings: project.Settings, no_containers: bool, image: s
     The image is built first: on a first try without the base images it is no failure to have none.
     """
     reason = "--no-containers was given" if no_containers else None
-    if not no_containers and not image and pins.services(settings) and embedded_containers.ask().run:
-        try:
-            engine.build(settings, say)
-        except engine.NoBaseImage as error:
-            if embedded_aws.status(settings.root).containers:
-                raise
-            warn(error.message)
-            reason = "their base images cannot be pulled"
+    if not no_containers and not image and pins.services(settings):
+        reason = _why_records_only(settings)
     embedded_aws.up(settings.root, say, reason)
+
+
+def _why_records_only(settings: project.Settings) -> str | None:
+    """Why containers cannot run though there is an engine, the end of a sentence; None when they can, or none is there."""
+    found, runs = embedded_containers.ask(), embedded_aws.status(settings.root).containers
+    if not found.run:
+        return None
+    try:
+        built = engine.build(settings, say)
+    except engine.NoBaseImage as error:
+        if runs:
+            raise
+        warn(error.message)
+        return "their base images cannot be pulled"
+    if runs or engine.reached_from_a_container(built.name, found.bridge):
+        return None
+    return f"they do not reach this machine at {found.bridge}: a firewall drops what comes from Docker's bridge"
 
 
 def prepare(session: Session, image: str) -> list[str]:

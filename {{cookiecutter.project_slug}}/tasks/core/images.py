@@ -21,6 +21,7 @@ PLATFORMS = {content.X86_64: "linux/amd64", content.ARM64: "linux/arm64"}
 
 # docker-py's own 60 s are for each read, and a registry may be silent for longer while it stores a layer.
 TIMEOUT = 600
+KNOCK = 5  # seconds until nobody is taken to be there: a firewall drops, and says nothing
 
 INSTALL = "https://docs.docker.com/engine/install/"
 
@@ -226,6 +227,23 @@ def engine_version() -> str:
             return client.version()["Version"]
     except NoEngine as error:
         raise NoEngine("no Docker engine answers: an image can be pinned here, not built", run=error.run) from None
+
+
+def reached_from_a_container(image: str, address: str) -> bool:
+    """Whether a container of an image (it has Python in it) reaches what listens on an address of this machine."""
+    import socket
+
+    from docker.errors import ContainerError
+
+    with socket.socket() as listener, engine() as client:
+        listener.bind((address, 0))
+        listener.listen()
+        call = f"import socket; socket.create_connection({listener.getsockname()!r}, {KNOCK}).close()"
+        try:
+            client.containers.run(image, entrypoint=["python3", "-c", call], command=[], remove=True)
+        except ContainerError:
+            return False
+    return True
 
 
 @contextmanager
