@@ -28,7 +28,7 @@ PASSED_ON = ("PATH", "HOME", "LANG", "TF_CLI_CONFIG_FILE", "PYTHONDONTWRITEBYTEC
 
 LONGEST_FIRST = ("running", "tasks", "faults", "stack")
 
-pytest_plugins = ["engine_fixtures"]
+pytest_plugins = ["browser_fixtures", "engine_fixtures"]
 
 HOW_TO_INSTALL = {
     "terraform": "Install Terraform 1.11 or later: https://developer.hashicorp.com/terraform/install",

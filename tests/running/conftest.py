@@ -14,7 +14,7 @@ import pytest
 
 from driven_project import CANARY, Project, Watch, share
 from real_registry import Registry
-from running_project import ADMIN, MASTER, READER, SERVICE, Running
+from running_project import ADMIN, MASTER, READER, SERVICE, Containers, Running
 from tasks.core import embedded_aws
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def running(tmp_path_factory, bake, terraform_environment, stand_ins, registry) 
     environment = {name: value for name, value in terraform_environment.items()
                    if name in PASSED_ON or name.startswith(("PIP_", "SSL_"))}
     project = Project(folder, {**environment, "DOCKER_CONFIG": str(registry.docker_configuration())})
-    watch = Watch(CANARY)
+    watch, containers = Watch(CANARY), Containers()
     try:
         project.must("local.up")
         project.must("bootstrap")
@@ -62,11 +62,13 @@ def running(tmp_path_factory, bake, terraform_environment, stand_ins, registry) 
         watch.start()
         project.must("docker.build")
         pushed = project.must("docker.push", "--json")
+        containers.start()
         deployed = project.must("deploy", "--yes")
         watch.end()
+        containers.end()
         files = [folder / "workspaces" / "local.tfvars", folder / "workspaces" / "local.images.tfvars.json"]
         clean = {str(file.relative_to(folder)): file.read_text() for file in files}
-        yield Running(project, pushed, deployed, watch, clean)
+        yield Running(project, pushed, deployed, watch, containers, clean)
     finally:
         project.invoke("local.reset", "--confirm", "local")
         project.end()

@@ -7,9 +7,13 @@ import io
 import json
 import subprocess
 import tarfile
+from pathlib import Path
 
+from browser import DRAWN, shown
 from engine import docker
 from running_project import ADMIN, MASTER, READER, SERVICE, fetch
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 
 
 def test_a_map_comes_through_the_load_balancer_and_shows_data(running):
@@ -24,6 +28,13 @@ def test_a_map_comes_through_the_load_balancer_and_shows_data(running):
 def test_the_deploy_ends_with_the_maps_address(running):
     assert f"Maps at {running.url}" in running.deployed.out
     assert "Deployed." in running.deployed.out and "sample.png" in running.deployed.out
+
+
+def test_the_map_page_shows_the_deployed_maps(running, browser):
+    browser.open(running.project.must("wms.map", "--no-browser").out.strip())
+    browser.until(DRAWN)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    assert len(shown(browser, SCREENSHOTS / "deployed.png")) > 200
 
 
 def test_the_service_runs_the_pushed_digest_and_nothing_else(running):
@@ -59,7 +70,8 @@ def test_the_passwords_are_in_the_store_and_in_the_processes_and_nowhere_else(ru
     places = {
         "docker history": docker("history", "--no-trunc", running.pinned).stdout,
         "docker inspect of the image": docker("image", "inspect", running.pinned).stdout,
-        "docker inspect of the containers": docker("inspect", task).stdout,
+        "docker inspect of the container": docker("inspect", task).stdout,
+        "docker inspect of the jobs' containers": "\n".join(running.containers.of_jobs),
         "docker top": docker("top", task, "-eo", "pid,args").stdout,
         "the container's log": (lambda done: done.stdout + done.stderr)(docker("logs", task)),
         "what the deploy said": running.deployed.out + running.deployed.err + running.pushed.out + running.pushed.err,
@@ -68,7 +80,7 @@ def test_the_passwords_are_in_the_store_and_in_the_processes_and_nowhere_else(ru
         "ps": "\n".join(running.watch.found),
     }
     assert [name for name, text in places.items() if READER in text or MASTER in text] == []
-    assert running.watch.looks > 100
+    assert running.watch.looks > 100 and len(running.containers.of_jobs) == 5
 
 
 def test_no_layer_holds_a_password(running):

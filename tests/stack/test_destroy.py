@@ -76,11 +76,11 @@ def test_nothing_is_destroyed_before_the_name_was_typed(stack):
     assert state(stack) == before and inventory.of(stack.endpoint) == there
 
 
-def test_a_workspace_goes_and_key_secrets_and_logs_stay(stack, tmp_path):
+def test_a_workspace_goes_and_key_secrets_and_logs_stay_for_the_next_one(stack, tmp_path):
     stack.environment["CHAMBER_BACKUP_PASSPHRASE"] = "passphrase"
     password = ("chamber.read", "datacube-wms-local-admin", "db_password", "-q")
     groups = {group["logGroupName"] for group in stack.client("logs").describe_log_groups()["logGroups"]}
-    before = state(stack)
+    before, key = state(stack), stack.client("kms").describe_key(KeyId=KEY)["KeyMetadata"]["KeyId"]
 
     answer = stack.must("destroy", "-w", "local", "--confirm", "local", "--export-secrets", str(tmp_path), "--json")
     done = answer.json
@@ -107,6 +107,12 @@ def test_a_workspace_goes_and_key_secrets_and_logs_stay(stack, tmp_path):
     adopted = {change["type"] for change in planned["changes"] if change["imported"]}
     assert adopted == {"aws_kms_key", "aws_kms_alias", "aws_cloudwatch_log_group"}
     assert planned["summary"]["import"] == len(done["kept"])
+
+    stack.must("deploy", "--yes")
+    stack.require_clean()
+    assert kms.describe_key(KeyId=KEY)["KeyMetadata"]["KeyId"] == key and stack.must(*password).out.strip() == CANARY
+    assert stack.must("destroy", "-w", "local", "--confirm", "local", "--json").json["destroyed"]
+    assert inventory.of(stack.endpoint) == left
 
     require_key_can_go_and_come_back(stack, tmp_path)
     removed = stack.must("bootstrap.remove", "--confirm", "local", "--json").json["removed"]

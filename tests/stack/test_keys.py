@@ -68,3 +68,19 @@ def test_a_key_that_cannot_be_used_stops_plan_and_deploy_until_it_is_rescued(sta
             assert refused.code == 3 and said in refused.err and "invoke kms.rescue" in refused.err, words
         stack.must("kms.rescue", "--yes")
     stack.require_clean()
+
+
+def test_where_key_and_alias_were_deleted_by_hand_no_second_key_is_made_and_the_first_can_be_had_back(stack):
+    kms, old = stack.client("kms"), key_id(stack)
+    kms.delete_alias(AliasName=ALIAS)
+    kms.schedule_key_deletion(KeyId=old)
+    before = len(kms.list_keys()["Keys"])
+    refused = stack.invoke("deploy", "--yes")
+    assert refused.code == 3 and f"this project's state holds its key {old}" in refused.err
+    assert f"create-alias --alias-name {ALIAS} --target-key-id {old}" in refused.err
+    assert stack.invoke("plan").code == 3 and len(kms.list_keys()["Keys"]) == before
+    kms.create_alias(AliasName=ALIAS, TargetKeyId=old)  # as it says
+    refused = stack.invoke("deploy", "--yes")
+    assert refused.code == 3 and "invoke kms.rescue" in refused.err
+    stack.must("kms.rescue", "--yes")
+    stack.require_clean()

@@ -48,27 +48,28 @@ def test_what_the_tasks_want_is_what_terraform_has_made(stack):
     assert log_adoption.wanted(settings.load("local", stack.folder)) == made
 
 
-def test_a_plan_adopts_all_some_or_none_as_they_are_there_and_the_next_is_clean(forgotten):
-    everything = groups(forgotten)
-    assert set(everything) == {*(f"{PREFIX}{host}" for host in HOSTS), *APPS, *DATABASE}
-    all_there = of_log_groups(changes := forgotten.must("plan", "--json").json)
-    assert sorted(all_there.values()) == sorted(("import", name) for name in everything)
-    assert len(changes["changes"]) == len(everything)
+@pytest.mark.parametrize("prefix", [PREFIX, ""], ids=["with a prefix", "without"])
+def test_a_plan_adopts_all_some_or_none_as_they_are_there_and_the_next_is_clean(forgotten, prefix):
+    if not prefix:
+        forgotten.edit("cloudwatch_prefix", '""')
+        forgotten.must("plan")
+        forgotten.must("apply", "--yes")
+        forgotten.must("logs.forget", "--yes")
+    wanted = {*(f"{prefix}{host}" for host in HOSTS), *APPS, *DATABASE}
+    before = groups(forgotten)
+    assert wanted <= set(before)
 
-    gone = {f"{PREFIX}/var/log/docker", f"{PREFIX}/apps/jobs", DATABASE[1]}
-    for name in gone:
-        forgotten.client("logs").delete_log_group(logGroupName=name)
-    some = of_log_groups(forgotten.must("plan", "--json").json)
-    assert {name for action, name in some.values() if action == "import"} == set(everything) - gone
-    assert [action for action, _ in some.values()].count("create") == len(gone)
-    forgotten.must("apply", "--yes")
-    forgotten.require_clean()
-    assert groups(forgotten) == everything
-
-    forgotten.must("logs.forget", "--yes")
-    for name in everything:
-        forgotten.client("logs").delete_log_group(logGroupName=name)
-    assert set(of_log_groups(forgotten.must("plan", "--json").json).values()) == {("create", None)}
+    for gone in (set(), {f"{prefix}/var/log/docker", APPS[0], DATABASE[1]}, wanted):
+        for name in gone:
+            forgotten.client("logs").delete_log_group(logGroupName=name)
+        changes = forgotten.must("plan", "--json").json
+        planned = of_log_groups(changes).values()
+        assert {name for action, name in planned if action == "import"} == wanted - gone
+        assert [action for action, _ in planned].count("create") == len(gone) and len(changes["changes"]) == len(wanted)
+        forgotten.must("apply", "--yes")
+        forgotten.require_clean()
+        assert groups(forgotten) == before
+        forgotten.must("logs.forget", "--yes")
 
 
 def test_without_a_prefix_another_projects_groups_keep_their_tags_and_their_retention(forgotten):

@@ -17,6 +17,9 @@ from pathlib import Path
 # Without these Chromium looks for updates and Google's hosts at every start; a root user (CI) has no sandbox.
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update")  # fmt: skip
+DRAWN = """document.getElementById('map').getAttribute('aria-busy') === 'false'
+    && [...document.querySelectorAll('.leaflet-tile')].every(tile => getComputedStyle(tile).opacity === '1')"""
+EMPTY = (232, 236, 239)  # the page's own colour where there is no map
 KEYS = {"tab": "\ue004", "down": "\ue015", "space": " "}
 
 
@@ -89,3 +92,13 @@ def started(chromedriver: str, chromium: str, profile: Path) -> Iterator[Browser
         driver.terminate()
         driver.wait(30)
         driver.stdout.close()
+
+
+def shown(browser: Browser, file: Path) -> set[tuple[int, int, int]]:
+    """The colours on the map of `invoke wms.map`, its controls at the edges left out; the screenshot stays in the file."""
+    box = browser.run("(r => [r.left, r.top, r.right, r.bottom])(document.getElementById('map').getBoundingClientRect())")
+    from PIL import Image
+
+    with Image.open(browser.screenshot(file)) as image:
+        part = image.convert("RGB").crop((box[0] + 60, box[1] + 10, box[2] - 10, box[3] - 60))
+    return {colour for count, colour in part.getcolors(part.width * part.height) if colour != EMPTY}

@@ -22,6 +22,31 @@ MAP = ("?service=WMS&version=1.3.0&request=GetMap&layers=sample&styles=&crs=EPSG
        "&transparent=true&bbox=")
 
 
+class Containers(threading.Thread):
+    """Looks at every container of an ECS task while it is there: a job's is gone when the job is."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.inspected: dict[str, str] = {}  # id -> what `docker inspect` says
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.5):
+            listed = docker("ps", "-aq", "--filter", "label=com.amazonaws.ecs.task-arn", check=False).stdout.split()
+            for each in {*listed} - {*self.inspected}:
+                done = docker("inspect", each, check=False)
+                if done.returncode == 0:
+                    self.inspected[each] = done.stdout
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+    @property
+    def of_jobs(self) -> list[str]:
+        return [text for text in self.inspected.values() if f":task/{SERVICE}/" in text and '"ows_jobs"' in text]
+
+
 @dataclass
 class Running:
     """The deployed project, and what was seen while it was made."""
@@ -30,6 +55,7 @@ class Running:
     pushed: Answer
     deployed: Answer
     watch: Watch
+    containers: Containers
     clean: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -58,4 +58,6 @@ def test_where_the_alias_was_taken_away_no_second_key_is_made_without_being_aske
     kms.create_alias(AliasName=alias, TargetKeyId=key)  # as it says
     assert invoke_kms("bootstrap").returncode == 0
     kms.delete_alias(AliasName=alias)
-    assert invoke_kms("kms.create").returncode == 0 and invoke_kms("bootstrap").returncode == 0
+    asked = invoke_kms("kms.create")
+    assert asked.returncode == 3 and "A new one reads none of it" in asked.stderr and "add --yes" in asked.stderr
+    assert invoke_kms("kms.create", "--yes").returncode == 0 and invoke_kms("bootstrap").returncode == 0

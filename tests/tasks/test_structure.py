@@ -34,7 +34,7 @@ POSITIONAL = {  # chamber's own words in chamber's own order
     "chamber.import": ["service", "file"],
 }
 CONFIRMING = {  # ask before they change something
-    "apply", "deploy", "recover", "kms.forget", "kms.import", "kms.rescue", "logs.forget", "logs.import",
+    "apply", "deploy", "recover", "kms.create", "kms.forget", "kms.import", "kms.rescue", "logs.forget", "logs.import",
     "chamber.copy", "chamber.delete", "chamber.rotate", "docker.promote",
     "service.rollback",
 }  # fmt: skip

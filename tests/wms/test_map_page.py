@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-DRAWN = """document.getElementById('map').getAttribute('aria-busy') === 'false'
-    && [...document.querySelectorAll('.leaflet-tile')].every(tile => getComputedStyle(tile).opacity === '1')"""
-EMPTY = (232, 236, 239)  # the page's own colour where there is no map
+from browser import DRAWN, shown
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +20,6 @@ def page(wms, bake) -> str:
     assert (done.returncode, done.stderr) == (0, ""), done
     assert re.fullmatch(r"file:///\S+/\.local/map/local\.html\n", done.stdout)
     return done.stdout.strip()
-
-
-def shown(browser, file: Path) -> set[tuple[int, int, int]]:
-    """The colours on the map, its controls at the edges left out."""
-    box = browser.run("(r => [r.left, r.top, r.right, r.bottom])(document.getElementById('map').getBoundingClientRect())")
-    with Image.open(browser.screenshot(file)) as image:
-        part = image.convert("RGB").crop((box[0] + 60, box[1] + 10, box[2] - 10, box[3] - 60))
-    return {colour for count, colour in part.getcolors(part.width * part.height) if colour != EMPTY}
 
 
 def colours_of_the_service(wms, style: str, time: str) -> set[tuple[int, int, int]]:

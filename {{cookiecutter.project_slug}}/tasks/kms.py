@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from . import adoption
+from . import adoption, steps
 from .core import console, keys, neighbours, parameter_store
 from .core import settings as project
 from .core.console import Refused, say, show
@@ -59,13 +59,20 @@ def _show_absent(session: Session, json: bool) -> None:
     say(f"  next: {settings.command('kms.create')}")
 
 
-@task(help={**WORKSPACE, **ENDPOINT})
-def create(context, workspace=None, endpoint_from_env=False):
-    """Make a key and chamber's alias on it, when there is no such alias. One that a stopped task left is taken up."""
+@task(help={**WORKSPACE, **YES, **ENDPOINT})
+def create(context, workspace=None, yes=False, endpoint_from_env=False):
+    """Make a key and chamber's alias on it, when there is no such alias. One that a stopped task left is taken up.
+
+    Asks where the alias has led to a key before.
+    """
     session = _session(workspace, endpoint_from_env)
     key = keys.find(session)
     if key:
         return show(f"{key.alias} is there already, and leads to the key {key.id} ({key.state.value}).")
+    known, alias = steps.what_tells_of_a_key(session), session.settings.key_alias
+    if known:
+        console.warn(f"{alias} has led to a key before: {'; '.join(known)}. A new one reads none of it.")
+        console.confirm(f"Make a new key in account {session.settings.account} all the same?", yes)
     key = keys.create(session)
     show(f"{key.alias} leads to the key {key.id}.")
 

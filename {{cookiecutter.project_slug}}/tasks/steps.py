@@ -21,6 +21,7 @@ from .core import settings as project
 from .core.console import Failed, Refused, say
 from .core.plan import Plan
 from .core.session import Session
+from .core.state_file import State
 from .core.terraform import Terraform
 
 
@@ -55,18 +56,26 @@ def bootstrap(session: Session) -> list[str]:
 def require_never_there(session: Session) -> None:
     """Raise Refused (3) when the alias that is missing has led to a key before: a new one in its place could read nothing
     of what that has encrypted, and every project of the account would get it."""
-    settings, alias = session.settings, session.settings.key_alias
-    services = parameter_store.services(session, keys.names_of_alias(session))
-    managed = keys.held(state_file.load(session)) if state_bucket.exists(session) else None
-    holders = neighbours.look(session).holders("aws_kms_alias", alias)
-    known = [*([f"the secrets of {', '.join(services)} name it"] if services else []),
-             *([f"this project's state holds its key {managed}"] if managed else []),
-             *([f"the state {holder} holds it" for holder in holders])]
+    alias, known = session.settings.key_alias, what_tells_of_a_key(session)
     if known:
         raise Refused(f"{alias} leads to no key, and has led to one before: {'; '.join(known)}. If that key is still in the "
-                      f"account, put the alias back (aws kms create-alias --alias-name {alias} --target-key-id "
-                      f"{managed or 'ID'}): a new key could read none of it. If it is gone for good, make a new one.",
-                      run=settings.command("kms.create"))
+                      f"account, put the alias back: aws kms create-alias --alias-name {alias} --target-key-id "
+                      f"{keys.held(_state_of(session)) or 'ID'}. If it is gone for good, a new one can be made.",
+                      run=session.settings.command("kms.create"))
+
+
+def what_tells_of_a_key(session: Session) -> list[str]:
+    """What shows that an alias which is missing has been there, as phrases: secrets that name it, states that hold it."""
+    services = parameter_store.services(session, keys.names_of_alias(session))
+    managed = keys.held(_state_of(session))
+    holders = neighbours.look(session).holders("aws_kms_alias", session.settings.key_alias)
+    return [*([f"the secrets of {', '.join(services)} name it"] if services else []),
+            *([f"this project's state holds its key {managed}"] if managed else []),
+            *[f"the state {holder} holds it" for holder in holders]]
+
+
+def _state_of(session: Session) -> State:
+    return state_file.load(session) if state_bucket.exists(session) else state_file.EMPTY
 
 
 def reload(session: Session) -> Session:

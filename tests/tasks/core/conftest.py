@@ -152,13 +152,19 @@ def held(gate: Gate, local: Settings, stack, planned) -> Iterator[tuple[Terrafor
             os.kill(pid, signal.SIGKILL)
 
 
+def _as_in_a_terminal() -> None:
+    """The tests may run under nohup, which has what they start ignore the end of its terminal."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Task:
     """A task in a process of its own, with the project's own frame around it; see a_task.py."""
 
     def __init__(self, root: Path, *arguments: str, **options) -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(runs.__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen([sys.executable, str(TASK), str(root), *arguments], env=environment, text=True,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        self.process = subprocess.Popen(
+            [sys.executable, str(TASK), str(root), *arguments], env=environment, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_as_in_a_terminal, **options)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

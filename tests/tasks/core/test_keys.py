@@ -127,7 +127,7 @@ def test_a_plan_wants_a_key_that_is_there_that_can_be_used_and_that_is_the_state
 
     with pytest.raises(Refused, match="There is no alias/") as refused:
         keys.require_plannable(aws, state(None))
-    assert refused.value.run == "invoke kms.create"
+    assert refused.value.run == "invoke bootstrap"
     key = keys.create(aws)
     assert keys.require_plannable(aws, state(None)) == keys.require_plannable(aws, state(key.id)) == key
     with pytest.raises(Refused, match=f"leads to the key {key.id}, but this project's state holds the key 1-2-3") as refused:

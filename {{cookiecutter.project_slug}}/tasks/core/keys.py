@@ -128,7 +128,7 @@ def require_plannable(session: Session, state: State) -> Key:
     key = find(session)
     if key is None:
         raise Refused(f"There is no {session.settings.key_alias} in account {session.settings.account}.",
-                      run=session.settings.command("kms.create"))
+                      run=session.settings.command("bootstrap"))
     key.require_usable(session.settings.command("kms.rescue"))
     require_same(session, state, key)
     return key
