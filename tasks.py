@@ -105,7 +105,7 @@ def bench(context, json=False):
     "others": "two people, the state away, permissions, orders; --no-others leaves them out",
 })
 def faults(context, moments=12, together=5, phase="", fault="", table=True, others=True):
-    """Kill, cut off and interrupt every kind of run at many moments, and all other faults once; an hour and a half.
+    """Kill, cut off and interrupt every kind of run at many moments, and all other faults once; two to three hours.
 
     Writes build/faults.rst, and keeps the rows that were not run again.
     """
