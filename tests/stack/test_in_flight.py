@@ -6,6 +6,7 @@ An object in flight and one whose resource was taken out of the state are the sa
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -119,3 +120,29 @@ def test_what_was_in_flight_at_once_is_adopted_by_the_next_deploy(stack, aws):
     assert next(each for each in after.resources if each.address == REPLACED).attributes["id"] == new
     assert old.attributes["id"] not in groups and groups[new]["IpPermissionsEgress"] == []
     stack.require_clean()
+
+
+def test_a_group_in_flight_still_lets_everything_out_and_gets_our_rule_that_says_the_same(stack, aws):
+    """AWS gives a new group such a rule, and refuses a second one: the first is gone before ours is made."""
+    stack.edit("jumpbox_cidrs", '["203.0.113.0/24"]')
+    planned = {change["address"]: change for change in stack.must("plan", "--json").json["changes"]}
+    address = next(each for each, change in planned.items() if change["type"] == "aws_security_group")
+    arguments = planned_arguments(stack)[address]
+    group = stack.client("ec2").create_security_group(
+        GroupName=f"{arguments['name_prefix']}20261123020000000000000001", Description=arguments["description"],
+        VpcId=arguments["vpc_id"], TagSpecifications=[{"ResourceType": "security-group", "Tags": [
+            {"Key": key, "Value": value} for key, value in arguments["tags_all"].items()]}])["GroupId"]
+    (stack.folder / ".local" / "runs" / "local" / "unfinished.json").write_text(json.dumps([address]))
+    said = stack.must("deploy", "--yes").err
+    assert f"it exists ({group}); it is adopted" in said and "that let everything out is taken away" in said
+    stack.require_clean()
+    rules = stack.client("ec2").describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+    assert [bool(rule.get("Description")) for rule in rules["SecurityGroupRules"] if rule["IsEgress"]] == [True]
+
+
+def planned_arguments(stack) -> dict[str, dict]:
+    """address -> what the saved plan would make it with."""
+    plan, root = stack.folder / ".local" / "plans" / "local.tfplan", stack.folder / ".local" / "roots" / "local" / "stack"
+    shown = subprocess.run(["terraform", "show", "-json", str(plan)], capture_output=True, text=True, check=True, cwd=root,
+                           env={**stack.environment, **stack.by_hand, "TF_DATA_DIR": ".terraform"}).stdout
+    return {change["address"]: change["change"]["after"] for change in json.loads(shown)["resource_changes"]}

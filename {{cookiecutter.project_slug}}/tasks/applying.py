@@ -83,8 +83,13 @@ def holding(session: Session, operation: str) -> Iterator[str]:
 
 
 def _take(session: Session, saved: SavedPlan, lock: str) -> SavedPlan:
+    """The plan, checked for the last time, and what it adopts made ready for it: half made, it would be in the way."""
     kept_state.fetch(session, lock)
-    return saved_plan.take(session.settings, saved)
+    taken = saved_plan.take(session.settings, saved)
+    for change in taken.plan.changes:
+        for line in recovery.finish(session, change.type, change.imported) if change.imported else ():
+            say(line)
+    return taken
 
 
 def _start(terraform_: Terraform, session: Session, taken: SavedPlan, root: str, password: str) -> runs.Run:
@@ -107,17 +112,13 @@ def follow(session: Session, run: runs.Run) -> None:
 
 
 def _note_ended(session: Session) -> None:
-    """Keep in mind what a run that has ended left unfinished, and finish what it has adopted. May be done twice."""
+    """Keep in mind what a run that has ended left unfinished. May be done twice."""
     run, taken = runs.find(session.settings), saved_plan.taken(session.settings)
     if run is None or run.running or not run.changes:
         return
     unfinished.note(session.settings, run, whole=bool(taken and taken.whole))
     with suppress(Exception):  # for who has another disk; this one knows it
         unfinished.share(session)
-    for change in taken.plan.changes if taken and run.code == 0 else ():
-        if change.imported:
-            for line in recovery.finish(session, change.type, change.imported):
-                say(line)
     saved_plan.discard_taken(session.settings)
 
 

@@ -127,7 +127,8 @@ def _ours(found: Found, arguments: dict) -> bool:
 
 
 def finish(session: Session, type: str, id: str) -> list[str]:
-    """Do for an adopted object what no plan would show to be missing; answers, as sentences, what was done."""
+    """Do for an object that is about to be adopted what no plan would show to be missing; answers, as sentences, what was
+    done. Before the apply: AWS refuses a rule of ours that lets out what the group's first one does."""
     if type != "aws_security_group":
         return []
     return [f"{id}: the rule {rule} that let everything out is taken away; AWS gives it to every new group."
