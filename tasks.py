@@ -69,8 +69,9 @@ Look around:
 def test(context, only="", fast=False):
     """Run the tests of the template and of the project that it makes."""
     chosen = [str(ROOT / "tests" / only)] if only and (ROOT / "tests" / only).exists() else ["-k", only] if only else []
-    # Most of it is waiting, for AWS's provider and for ECS: four processes, each with whole folders, the long ones first.
-    together = [] if only else ["-n", "4", "--no-loadscope-reorder"]
+    # Much of it is waiting, for AWS's provider and for ECS: two processes, each with whole folders, the long ones first.
+    # More would starve the containers that have to become healthy in time.
+    together = [] if only else ["-n", "2", "--no-loadscope-reorder"]
     _must([sys.executable, "-m", "pytest", *chosen, *together, *(["-m", "not stack and not running"] if fast else [])])
 
 
