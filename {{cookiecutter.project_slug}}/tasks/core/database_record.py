@@ -113,7 +113,7 @@ def _files(settings: Settings, folder: str) -> list[tuple[str, str]]:
     image = images.context(settings)
     if not (image / "Dockerfile").is_file():  # every service has an image of its own
         return []
-    within = [path for path in images._context_files(image) if path.startswith(f"{folder}/") and (image / path).is_file()]
+    within = [path for path in images.context_files(image) if path.startswith(f"{folder}/") and (image / path).is_file()]
     return [(path, hashlib.sha256((image / path).read_bytes()).hexdigest()) for path in within]
 
 

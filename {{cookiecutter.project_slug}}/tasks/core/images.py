@@ -70,7 +70,7 @@ class Built:
 def content_tag(settings: Settings) -> str:
     """``<ows_version>-<12 hex>``, a hash of what goes into the image. Needs no engine. Raises BadInput."""
     folder = context(settings)
-    return content.tag(settings, folder, _context_files(folder))
+    return content.tag(settings, folder, context_files(folder))
 
 
 def context(settings: Settings) -> Path:
@@ -300,7 +300,7 @@ def _way_to(client, endpoint: str) -> tuple[str, str]:
     return "host", endpoint
 
 
-def _context_files(folder: Path) -> list[str]:
+def context_files(folder: Path) -> list[str]:
     """The files that a build gets, with / between the parts, sorted. Raises BadInput when there is no Dockerfile."""
     from docker.utils.build import exclude_paths  # .dockerignore as Docker reads it
 
