@@ -15,23 +15,21 @@ def whole_answers() -> None:
     class WholeAnswers(hypercorn.protocol.H11Protocol):
         """Keeps an answer's head back until there is a body, or the end."""
 
-        head = b""
+        def __init__(self, *arguments, **named) -> None:
+            super().__init__(*arguments, **named)
+            self.onward, self.send = self.send, self.together
+            self.is_head, self.head = False, b""
 
         async def _send_h11_event(self, event) -> None:
-            send = self.send
+            self.is_head = isinstance(event, h11.Response)  # read before anybody else has a turn
+            await super()._send_h11_event(event)
 
-            async def together(sent) -> None:
-                if isinstance(event, h11.Response) and isinstance(sent, RawData):
-                    self.head = sent.data
+        async def together(self, event) -> None:
+            if isinstance(event, RawData):
+                if self.is_head:
+                    self.is_head, self.head = False, event.data
                     return
-                if isinstance(sent, RawData):
-                    sent, self.head = RawData(data=self.head + sent.data), b""
-                await send(sent)
-
-            self.send = together
-            try:
-                await super()._send_h11_event(event)
-            finally:
-                self.send = send
+                event, self.head = RawData(data=self.head + event.data), b""
+            await self.onward(event)
 
     hypercorn.protocol.H11Protocol = WholeAnswers
