@@ -220,14 +220,20 @@ def test_a_full_disk_does_not_cost_the_state_that_waits_on_it(aws, bucket, file,
     kept._look()
     bucket.put(state(9, lineage="theirs"))
     with monkeypatch.context() as full:
-        full.setattr(state_keeper.Path, "write_bytes", _no_space)
+        full.setattr(state_keeper.files, "replace", _no_space_for(file, state_keeper.files.replace))
+        full.setattr(state_keeper.Path, "write_bytes", _no_space_for(file, state_keeper.Path.write_bytes))
         assert "PreconditionFailed" in kept.finish() and file.read_bytes() == state(4, resources=2)
     file.write_bytes(state(5)[:20])
     assert "PreconditionFailed" in kept.finish() and file.read_bytes() == state(4, resources=2)
 
 
-def _no_space(*arguments):
-    raise OSError(28, "No space left on device")
+def _no_space_for(file, write):
+    def perhaps(place, *arguments):
+        if place == file:
+            raise OSError(28, "No space left on device")
+        return write(place, *arguments)
+
+    return perhaps
 
 
 def test_what_is_being_made_is_told_beside_the_state_for_who_has_not_this_disk(aws, bucket, file, keeper, monkeypatch):

@@ -6,10 +6,15 @@ import os
 import tempfile
 from pathlib import Path
 
+OWNERS_ONLY = 0o600
 
-def replace(file: Path, content: bytes) -> None:
-    """By a file beside it, which becomes it: Terraform or another task may read it at any moment."""
-    mode = file.stat().st_mode & 0o777 if file.exists() else 0o644  # committed, so not for its owner only
+
+def replace(file: Path, content: bytes, mode: int | None = None) -> None:
+    """By a file beside it, which becomes it: Terraform or another task may read it at any moment.
+
+    mode  its permissions; else those that it has, and for a new one everybody's to read: it is committed
+    """
+    mode = mode or (file.stat().st_mode & 0o777 if file.exists() else 0o644)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:

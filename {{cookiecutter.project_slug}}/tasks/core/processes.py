@@ -6,10 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from . import files
 
 
 def start_time(pid: int) -> str | None:
@@ -81,13 +82,7 @@ def _processes() -> Iterator[tuple[int, int, str]]:
 
 def write_json(file: Path, content: Any) -> None:
     """Write whole or not at all, readable by its owner only: another process may read it at any moment."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    with os.fdopen(handle, "w") as stream:
-        json.dump(content, stream, indent=2)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(name, file)
+    files.replace(file, (json.dumps(content, indent=2) + "\n").encode(), files.OWNERS_ONLY)
 
 
 def read_json(file: Path) -> Any:

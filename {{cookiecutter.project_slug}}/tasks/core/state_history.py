@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from . import state_file, state_lock
+from . import files, state_file, state_lock
 from .console import BadInput, Failed, Refused
 from .initialise import state_object
 from .session import Session, error_code
@@ -118,10 +116,7 @@ def keep(settings: Settings, content: bytes) -> Path:
     state = _parsed(content)
     folder = settings.private_dir("states", settings.workspace)
     file = folder / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-serial{state.serial if state else '-unknown'}.tfstate"
-    handle, name = tempfile.mkstemp(dir=folder)  # 0600; whole or not at all
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-    os.replace(name, file)
+    files.replace(file, content, files.OWNERS_ONLY)
     return file
 
 

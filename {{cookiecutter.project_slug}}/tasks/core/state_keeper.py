@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from . import events, unfinished
+from . import events, files, unfinished
 from .kept_state import HEADERS, Place, as_read, content_of, digest
 from .processes import write_json
 from .session import client_of_environment, error_code
@@ -82,10 +82,8 @@ class Keeper:
         """Put the last whole state in the place of one that was torn; aside first, for the disk may be full."""
         file = Path(self.place.file)
         if self._whole is not None and content_of(file) != self._whole:
-            aside = file.with_name(file.name + ".whole")
             with suppress(OSError):
-                aside.write_bytes(self._whole)
-                os.replace(aside, file)
+                files.replace(file, self._whole, files.OWNERS_ONLY)
 
     def _push(self, s3) -> None:
         content = self._whole
