@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import events, runs
+from small_state import MAIN, Bucket
+from tasks.core import events, kept_state, runs, state_keeper, working_root
 from tasks.core.processes import alive
 from tasks.core.session import Session
 from tasks.core.settings import Settings
@@ -202,3 +203,25 @@ def wait() -> Callable[[Callable[[], bool]], None]:
             time.sleep(0.02)
 
     return until
+
+
+@pytest.fixture
+def bucket(aws, client) -> Bucket:
+    (aws.settings.root / "main.tf").write_text(MAIN)
+    client("s3").create_bucket(Bucket=aws.settings.state_bucket,
+                               CreateBucketConfiguration={"LocationConstraint": aws.settings.region})
+    return Bucket(aws, client)
+
+
+@pytest.fixture
+def file(aws):
+    return working_root.state_file(aws.settings)
+
+
+@pytest.fixture
+def keeper(aws, monkeypatch):
+    """`keeper()` is what the supervisor has, in its environment."""
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    events = aws.settings.private_dir("runs", aws.settings.workspace) / "events.jsonl"
+    return lambda: state_keeper.Keeper(kept_state.record_file(aws.settings), events)
