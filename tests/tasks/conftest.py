@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import shutil
 import subprocess
@@ -14,9 +15,13 @@ from pathlib import Path
 
 import boto3
 import pytest
+from invoke import Program
 
+import tasks
+from driven_project import Answer
 from real_chamber import RealChamber
-from tasks.core import embedded_aws, session, settings
+from tasks.core import embedded_aws, keys, session, settings
+from tasks.core.session import Session
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
@@ -158,3 +163,35 @@ def invoke(baked: Path, tmp_path: Path) -> CommandLine:
 def real_chamber(chamber_binary: str, aws: session.Session) -> RealChamber:
     """The real chamber on the smallest project's account, under its alias."""
     return RealChamber(chamber_binary, aws.endpoint, aws.settings.key_alias)
+
+
+@pytest.fixture
+def invoke_here(aws: Session, root, monkeypatch, capsys) -> Callable[..., Answer]:
+    """`invoke_here("chamber.list", "svc")`: the task in this process, in the smallest project instead of the template."""
+    load = settings.load
+    monkeypatch.setattr(settings, "load", lambda workspace=None, root=root: load(workspace, root))
+
+    def run(*words: str, input: str | bytes = "") -> Answer:
+        content = input if isinstance(input, bytes) else input.encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        monkeypatch.setattr(sys, "argv", ["invoke", *words])
+        capsys.readouterr()
+        try:
+            Program(namespace=tasks.namespace).run(["invoke", *words])
+            code = 0
+        except SystemExit as ended:
+            code = ended.code
+        return Answer(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def store(aws: Session) -> Session:
+    keys.create(aws)
+    return aws
+
+
+@pytest.fixture
+def service(store: Session) -> str:
+    return store.settings.chamber_service
