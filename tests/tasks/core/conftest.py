@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from canned_aws import CannedAws
+from canned_services import NEW, answers
 from small_state import MAIN, Bucket
-from tasks.core import events, kept_state, runs, state_keeper, working_root
+from tasks.core import containers, ecs_tasks, events, kept_state, runs, state_keeper, working_root
 from tasks.core.processes import alive
 from tasks.core.session import Session
 from tasks.core.settings import Settings
@@ -225,3 +227,23 @@ def keeper(aws, monkeypatch):
         monkeypatch.setenv(name, value)
     events = aws.settings.private_dir("runs", aws.settings.workspace) / "events.jsonl"
     return lambda: state_keeper.Keeper(kept_state.record_file(aws.settings), events)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(ecs_tasks.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def followed(local, no_pauses):
+    """`followed(service, …)` follows the deployment of NEW through these answers of DescribeServices."""
+
+    def until_deployed(
+        *story: dict | None, limit: float = 60, tell=lambda service: None, say=lambda text: None, id=None, over=None,
+        **canned,
+    ):
+        aws = CannedAws(local, describe_services=answers(*story), **canned)
+        following = containers.Following(aws, "small", "ows", NEW, id, say, over)
+        return containers.wait_for_all([following], tell, limit, poll=0)[0]
+
+    return until_deployed
