@@ -57,7 +57,7 @@ def done(monkeypatch, tmp_path, root) -> list[str]:
     monkeypatch.setattr(destroy, "_state", lambda session_: next(states))
     monkeypatch.setattr(applying, "holding", holding)
     monkeypatch.setattr(refusals, "find", note("refusals looked for", []))
-    monkeypatch.setattr(applying, "take_teardown", note("plan taken", seen().saved))
+    monkeypatch.setattr(applying, "take", note("plan taken", seen().saved))
     monkeypatch.setattr(drain, "everything", note("services drained"))
     monkeypatch.setattr(applying, "begin_teardown", note("teardown begun", Run()))
     monkeypatch.setattr(destroy.runs, "find", lambda settings_: Run("destroy" if "teardown begun" in order else "plan"))

@@ -38,20 +38,15 @@ def apply(terraform_: Terraform, session: Session, saved: SavedPlan, allow_repla
         raise Refused(f"The database password has changed since the plan (version {saved.facts['password_version']}, now "
                       f"{version}).", run=settings.command("plan"))
     with holding(session, "apply") as lock:
-        run = _start(terraform_, session, _take(session, saved, lock), "stack", password)
+        run = _start(terraform_, session, take(session, saved, lock), "stack", password)
     follow(session, run)
 
 
 def apply_adoption(terraform_: Terraform, session: Session, saved: SavedPlan) -> None:
     """Apply a plan that only takes what is there into the state. It needs no secret."""
     with holding(session, "apply") as lock:
-        run = _start(terraform_, session, _take(session, saved, lock), adoption_root.KIND, PLACEHOLDER)
+        run = _start(terraform_, session, take(session, saved, lock), adoption_root.KIND, PLACEHOLDER)
     follow(session, run)
-
-
-def take_teardown(session: Session, saved: SavedPlan, lock: str) -> SavedPlan:
-    """Take a teardown's plan while its lock is held: the last that can refuse it. Nothing is stopped before this."""
-    return _take(session, saved, lock)
 
 
 def begin_teardown(terraform_: Terraform, session: Session, taken: SavedPlan) -> runs.Run:
@@ -82,8 +77,9 @@ def holding(session: Session, operation: str) -> Iterator[str]:
             kept_state.release_ours(session)
 
 
-def _take(session: Session, saved: SavedPlan, lock: str) -> SavedPlan:
-    """The plan, checked for the last time, and what it adopts made ready for it: half made, it would be in the way."""
+def take(session: Session, saved: SavedPlan, lock: str) -> SavedPlan:
+    """The plan, while its lock is held: checked for the last time, and what it adopts made ready for it, since half made it
+    would be in the way. Nothing refuses it after this. Raises Refused (3)."""
     kept_state.fetch(session, lock)
     taken = saved_plan.take(session.settings, saved)
     for change in taken.plan.changes:

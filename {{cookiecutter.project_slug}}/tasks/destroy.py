@@ -251,7 +251,7 @@ def _tear_down(session: Session, state: State, seen: Shown, wanted: Wanted, stan
     with applying.holding(session, "destroy") as lock:
         _require_same(session, state, wanted)
         refusals.raise_all(refusals.find(session, state, wanted.allow_loss, wanted.snapshot), wanted.command(settings))
-        taken = applying.take_teardown(session, saved, lock)
+        taken = applying.take(session, saved, lock)
         standing.stopping = True
         drain.everything(session, state, say)
         try:
