@@ -80,6 +80,7 @@ def holding(session: Session, operation: str) -> Iterator[str]:
 def take(session: Session, saved: SavedPlan, lock: str) -> SavedPlan:
     """The plan, while its lock is held: checked for the last time, and what it adopts made ready for it, since half made it
     would be in the way. Nothing refuses it after this. Raises Refused (3)."""
+    unfinished.gather(session)
     kept_state.fetch(session, lock)
     taken = saved_plan.take(session.settings, saved)
     for change in taken.plan.changes:

@@ -174,6 +174,22 @@ def test_what_is_being_made_is_told_beside_the_state_for_who_has_not_this_disk(a
     assert unfinished.everywhere(aws) == []
 
 
+def test_what_a_lost_disk_was_making_is_still_told_while_another_one_goes_on(aws, bucket, file, keeper, monkeypatch):
+    """Its plan adopts all of that, and may be killed before it has."""
+    monkeypatch.setattr(state_keeper, "NOTE_EVERY", 0)
+    unfinished.note_addresses(aws.settings, ["aws_vpc.lost"])
+    unfinished.share(aws)
+    unfinished.forget(aws.settings)  # here nobody knows of it
+    unfinished.gather(aws)
+    kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
+    kept = keeper()
+    event = {"type": "apply_start", "hook": {"action": "create", "resource": {"addr": "aws_eip.b"}}}
+    kept.events.write_text(json.dumps(event) + "\n")
+    kept.tick()
+    unfinished.forget(aws.settings)
+    assert unfinished.everywhere(aws) == ["aws_eip.b", "aws_vpc.lost"]
+
+
 def test_the_supervisor_brings_it_and_says_so(aws, bucket, file):
     kept_state.fetch(aws, state_lock.acquire(aws, "apply"))
     script = f"open({str(file)!r}, 'wb').write({state(1, resources=2)!r})"

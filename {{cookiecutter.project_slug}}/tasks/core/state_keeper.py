@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import events, files, unfinished
 from .kept_state import HEADERS, Place, as_read, content_of, digest
-from .processes import write_json
+from .processes import read_json, write_json
 from .session import client_of_environment, error_code
 
 EVERY = 5  # seconds between two writes to the bucket: what a lost disk can cost
@@ -42,8 +42,10 @@ class Keeper:
                 self._push(client_of_environment("s3", self.place.region, hasty=True))
 
     def _note_begun(self) -> None:
-        """Tell beside the state what is being made: who goes on without this disk has to look for it."""
-        begun = unfinished.begun(events.of_file(self.events))
+        """Tell beside the state what is being made, and what was unfinished before: who goes on without this disk has to
+        look for it."""
+        earlier = read_json(unfinished.in_folder(self.events.parent)) or []
+        begun = sorted({*earlier, *unfinished.begun(events.of_file(self.events))})
         if begun != self._begun:
             s3 = client_of_environment("s3", self.place.region, hasty=True)
             s3.put_object(**self._object(unfinished.key_beside(self.place.key)), Body=json.dumps(begun).encode(), **HEADERS)

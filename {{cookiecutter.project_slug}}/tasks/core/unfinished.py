@@ -55,6 +55,12 @@ def everywhere(session: Session) -> list[str]:
     return sorted({*noted(session.settings), *_beside(session)})
 
 
+def gather(session: Session) -> None:
+    """Have this disk's note say what the one beside the state says, too: a run that begins goes on from both."""
+    if told := _beside(session):
+        note_addresses(session.settings, told)
+
+
 def share(session: Session) -> None:
     """Have the note beside the state say what this disk's says."""
     known = noted(session.settings)
@@ -74,4 +80,9 @@ def _beside(session: Session) -> list[str]:
 
 
 def _file(settings: Settings) -> Path:
-    return settings.private_dir("runs", settings.workspace) / "unfinished.json"
+    return in_folder(settings.private_dir("runs", settings.workspace))
+
+
+def in_folder(folder: Path) -> Path:
+    """The note on this disk, from the folder of the workspace's run."""
+    return folder / "unfinished.json"
