@@ -14,6 +14,7 @@ from tasks.core.service_deployments import RolledBack
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 PASSWORD = 'connection to server at "db", port 5432 failed: FATAL:  password authentication failed for user "wms"'
+AWAY = "server closed the connection unexpectedly"
 BEHIND = {"loadBalancers": [{"targetGroupArn": "arn:tg"}]}
 
 
@@ -56,17 +57,21 @@ def test_a_roll_back_tells_why_the_task_ended_what_it_said_last_and_what_to_run(
     assert wrong.value.run == "invoke service.run init-db"
 
 
-def test_a_roll_back_that_was_over_before_anybody_looked_is_told_by_its_own_tasks_newest_first(followed):
-    """The earlier ones ran the same revision, and ended for a reason that is no more."""
-    canned, logs = failing(), {"1": "server closed the connection unexpectedly", "2": "no match", "3": PASSWORD}
+@pytest.mark.parametrize(("said", "cause", "run"), [
+    ({1: AWAY, 2: AWAY, 3: PASSWORD}, "refuses the password of wms", "invoke service.run init-db"),
+    ({1: AWAY, 2: "no match", 3: "no match"}, "Task 3 stopped|The task stopped", "invoke logs.tail"),
+], ids=["the newest tells", "an earlier one does not"])
+def test_a_roll_back_that_was_over_before_anybody_looked_is_told_by_its_own_tasks_newest_first(followed, said, cause, run):
+    """The first task ran the same revision before, and ended for a reason that is no more."""
+    canned = failing()
     canned["describe_tasks"]["tasks"] = [
         {**canned["describe_tasks"]["tasks"][0], "taskArn": f"arn:aws:ecs:r:0:task/small/{minute}",
-         "createdAt": START + timedelta(minutes=minute)} for minute in (1, 3, 2)]
-    canned["get_log_events"] = lambda logStreamName, **_: events(logs[logStreamName[-1]])()
+         "createdAt": START + timedelta(minutes=minute)} for minute in said]
+    canned["get_log_events"] = lambda logStreamName, **_: events(said[int(logStreamName[-1])])()
     over = RolledBack("arn:d-2", begun=START + timedelta(minutes=2))
-    with pytest.raises(WentWrong, match="refuses the password of wms") as wrong:
+    with pytest.raises(WentWrong, match=cause) as wrong:
         followed(service(deployment("d-3", NEW, "COMPLETED", running=2)), over=over, **canned)
-    assert wrong.value.run == "invoke service.run init-db" and "Task 3 stopped" in wrong.value.message
+    assert wrong.value.run == run and "went away" not in wrong.value.message
 
 
 def test_a_task_that_ends_badly_is_told_once_and_while_it_happens(followed):
